@@ -1,0 +1,97 @@
+# libmytcp. `make` builds, `make test` tests, `make demo` shows; see README.md.
+CC      ?= gcc
+CLANG   ?= clang
+WARN    := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Werror
+CPPFLAGS += -D_GNU_SOURCE
+OPT     ?= -O2 -g
+BASE     = -std=c11 $(WARN) $(CPPFLAGS) -MMD -MP -fPIC -fvisibility=hidden
+SAN     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+PREFIX  ?= /usr/local
+B       ?= build
+
+CORE    := $(wildcard src/util/*.c src/wire/*.c src/tcp/*.c src/stack/*.c)
+LIB     := $(CORE) $(wildcard src/linux/*.c)
+TOOLS   := $(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/main.c))))
+TESTS   := $(basename $(wildcard tests/unit/*.c tests/wire/test_*.c))
+
+# $(call objects,flavour,sources)
+objects  = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
+
+all: $(B)/libmytcp.a $(B)/libmytcp.so $(addprefix $(B)/,$(TOOLS))
+
+$(B)/rel/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(OPT) -Isrc -Iinclude -Itests -c $< -o $@
+$(B)/san/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(SAN) -Isrc -Iinclude -Itests -c $< -o $@
+
+$(B)/libmytcp.a: $(call objects,rel,$(LIB))
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(B)/libmytcp.so: $(call objects,rel,$(LIB))
+	$(CC) -shared -Wl,-soname,libmytcp.so.0 -o $@ $^ -pthread
+$(B)/libmytcp-san.a: $(call objects,san,$(LIB))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# A program is a folder of tools/ with a main.c.
+define TOOL
+$(B)/$(1): $(call objects,rel,$(wildcard tools/$(1)/*.c)) $(B)/libmytcp.a
+	$(CC) -o $$@ $$^ -pthread
+endef
+$(foreach t,$(TOOLS),$(eval $(call TOOL,$(t))))
+
+# unit and wire tests: a program a file, with the support of tests/lib; sanitized
+$(B)/tests/%: $(B)/san/tests/%.o $(call objects,san,$(wildcard tests/lib/*.c)) $(B)/libmytcp-san.a
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -o $@ $^ -lcmocka -pthread
+# the simulator and the live clients
+$(B)/tests/sim: $(call objects,san,$(wildcard tests/sim/*.c)) $(B)/libmytcp-san.a
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -o $@ $^ -pthread
+$(B)/tests/live: $(call objects,rel,$(wildcard tests/live/*.c)) $(B)/libmytcp.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ -pthread
+$(B)/tests/bench: $(call objects,rel,$(wildcard tests/bench/*.c)) $(B)/libmytcp.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ -pthread
+
+.SECONDARY:
+.PHONY: all test demo bench check fuzz install clean
+
+test:
+	tests/deps.sh test
+	$(MAKE) -j$$(nproc) all $(TESTS:%=$(B)/%) $(B)/tests/sim $(B)/tests/live
+	tests/run.sh $(B)
+
+demo:
+	tests/deps.sh demo
+	$(MAKE) -j$$(nproc) all
+	tools/demo.sh $(B)
+
+bench:
+	tests/deps.sh bench
+	$(MAKE) -j$$(nproc) all $(B)/tests/bench
+	tests/bench/run.sh $(B)
+
+check:
+	tests/deps.sh check
+	tests/check.sh $(B)
+
+fuzz:
+	tests/deps.sh fuzz
+	tests/fuzz/run.sh $(B)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/bin
+	install -m 644 include/mytcp.h include/mytcp_tun.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(B)/libmytcp.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(B)/libmytcp.so $(DESTDIR)$(PREFIX)/lib/libmytcp.so.0
+	ln -sf libmytcp.so.0 $(DESTDIR)$(PREFIX)/lib/libmytcp.so
+	install -m 755 $(B)/mytcp-echo $(B)/mytcp-nc $(DESTDIR)$(PREFIX)/bin
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
