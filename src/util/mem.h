@@ -28,12 +28,13 @@ struct mem {
 };
 
 /* NULL alloc and release mean malloc and free. */
-void mem_init(struct mem *m, void *(*alloc)(void *, size_t), void (*release)(void *, void *, size_t),
-              void *ctx, size_t limit);
+void mem_init(struct mem *m, void *(*alloc)(void *ctx, size_t size),
+              void (*release)(void *ctx, void *memory, size_t size), void *ctx, size_t limit);
 /* NULL if the ceiling or the allocator refuses. Not zeroed. */
 void *mem_alloc(struct mem *m, enum mem_kind kind, size_t size);
 void *mem_zalloc(struct mem *m, enum mem_kind kind, size_t size);
-void mem_free(struct mem *m, enum mem_kind kind, void *memory, size_t size); /* NULL: nothing */
+/* With the kind and size it was allocated with. NULL: nothing. */
+void mem_free(struct mem *m, enum mem_kind kind, void *memory, size_t size);
 /* Is more than `percent` of the ceiling in use? */
 int mem_above(const struct mem *m, unsigned percent);
 

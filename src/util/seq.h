@@ -1,6 +1,6 @@
 /* Sequence numbers modulo 2^32 (RFC 9293 3.4) as a type of their own: a raw comparison does not
- * compile. At a distance of exactly 2^31, a is "before" b and b is "before" a is false: seq_diff is
- * INT32_MIN both ways. */
+ * compile. At a distance of exactly 2^31, seq_diff is INT32_MIN both ways: each is before the
+ * other. */
 #ifndef UTIL_SEQ_H
 #define UTIL_SEQ_H
 
@@ -15,7 +15,7 @@ static inline seq_t seq_of(uint32_t v) { return (seq_t){v}; }
 static inline seq_t seq_add(seq_t s, uint32_t n) { return (seq_t){s.v + n}; }
 static inline seq_t seq_sub(seq_t s, uint32_t n) { return (seq_t){s.v - n}; }
 
-/* a - b as a signed distance; the conversion is spelled out since a cast would be implementation-defined. */
+/* a - b as a signed distance; spelled out, since a cast would be implementation-defined. */
 static inline int32_t seq_diff(seq_t a, seq_t b)
 {
     uint32_t d = a.v - b.v;

@@ -12,7 +12,7 @@ struct siphash_key {
 /* The key from 16 bytes, little-endian as in the reference. */
 struct siphash_key siphash_key_load(const uint8_t bytes[16]);
 uint64_t siphash(const struct siphash_key *key, const void *data, size_t len);
-/* The same over three words, as siphash() of their 12 little-endian bytes would give: for 4-tuples. */
+/* For 4-tuples: what siphash() of the 12 little-endian bytes of these words gives. */
 uint64_t siphash_3u32(const struct siphash_key *key, uint32_t a, uint32_t b, uint32_t c);
 
 #endif

@@ -1,0 +1,33 @@
+/*
+ * Path MTUs by destination (RFC 1191), so that a new connection starts with what an earlier one
+ * learned. Bounded: the entry set longest ago makes room. Whether a reported MTU is believable is
+ * the caller's matter.
+ */
+#ifndef STACK_PMTU_H
+#define STACK_PMTU_H
+
+#include <stdint.h>
+
+#include "util/mem.h"
+#include "wire/ip4.h"
+
+enum { PMTU_ENTRIES = 64 };
+
+struct pmtu_entry {
+    uint64_t expires_us;
+    ip4_addr dst;
+    uint32_t mtu;
+};
+
+struct pmtu { /* all-zero is an empty one */
+    struct pmtu_entry *entries; /* PMTU_ENTRIES, last set first; NULL until the first is set */
+    uint32_t count;
+};
+
+/* 0 if nothing is known, or not any more: an entry holds until just before expires_us. */
+uint32_t pmtu_get(const struct pmtu *p, ip4_addr dst, uint64_t now_us);
+/* Replaces what was known of dst. Without memory nothing is remembered. */
+void pmtu_set(struct pmtu *p, struct mem *mem, ip4_addr dst, uint32_t mtu, uint64_t expires_us);
+void pmtu_free(struct pmtu *p, struct mem *mem);
+
+#endif
