@@ -1,0 +1,255 @@
+/* TIME-WAIT (RFC 9293 3.6.1, 3.10.7.4; RFC 6191, RFC 1337). */
+#include "lib/wire.h"
+
+/* Everything is sent and closed; our FIN was at 1, the peer's at 1; the mark is the entry. */
+static void time_wait(struct wire *w)
+{
+    wire_passive(w);
+    assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+    OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+    OUT(w, .flags = ACK, .seq = 2, .ack = 2);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).time_wait, 1);
+    MARK(w);
+}
+
+/* 9293-MUST-13, 9293-SA-TMO-3; MSL 30 s by default (DESIGN 6.1) */
+SCENARIO(it_lasts_two_msl_and_then_the_record_is_gone)
+{
+    time_wait(w);
+    AT(w, 60 * SEC - 1);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).time_wait, 1);
+    AT(w, 60 * SEC);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).time_wait, 0);
+    assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
+    IN(w, .flags = ACK, .seq = 2, .ack = 2);
+    OUT(w, .flags = RST, .seq = 2);
+}
+
+SCENARIO(its_length_is_a_setting)
+{
+    w->config.msl_us = 500000;
+    time_wait(w);
+    AT(w, 1 * SEC);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).time_wait, 0);
+}
+
+/* 9293-SA-ACK-14, 9293-SA-FIN-9: the FIN again means that our last ACK was lost */
+SCENARIO(a_repeated_fin_is_acknowledged_again_and_restarts_the_time)
+{
+    time_wait(w);
+    AT(w, 57 * SEC);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+    OUT(w, .flags = ACK, .seq = 2, .ack = 2);
+    QUIET(w);
+    AT(w, 117 * SEC - 1);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).time_wait, 1);
+    AT(w, 117 * SEC);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).time_wait, 0);
+}
+
+/* 1337-1, DESIGN 6.1, S05 */
+SCENARIO(a_rst_is_ignored)
+{
+    static const uint32_t seqs[] = {2, 1, 3, 100, 0x80000000};
+    time_wait(w);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_string_equal(IN(w, .flags = RST, .seq = seqs[i]), "rst_ignored");
+        QUIET(w);
+    }
+    AT(w, 60 * SEC - 1);
+    assert_int_equal(wire_stats(w).time_wait, 1);
+}
+
+/* 1337-2 */
+SCENARIO(old_data_draws_an_ack_and_does_not_restart_the_time)
+{
+    time_wait(w);
+    AT(w, 30 * SEC);
+    IN(w, .flags = ACK, .seq = (uint32_t)-99, .ack = 2, .len = 100);
+    OUT(w, .flags = ACK, .seq = 2, .ack = 2);
+    QUIET(w);
+    AT(w, 60 * SEC);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).time_wait, 0);
+}
+
+/* G079: nothing is said unasked */
+SCENARIO(an_acceptable_empty_ack_is_not_answered)
+{
+    time_wait(w);
+    IN(w, .flags = ACK, .seq = 2, .ack = 2);
+    QUIET(w);
+}
+
+/* 9293-MAY-2, 9293-SA-SYN-3, 6191-3, 6191-5: without timestamps a larger sequence number decides */
+SCENARIO(a_syn_beyond_the_last_sequence_number_opens_a_new_connection)
+{
+    time_wait(w);
+    uint32_t old_iss = wire_conn(w)->iss;
+    wire_reincarnate(w, w->irs + 2);
+    IN(w, .flags = SYN, .mss = 1460);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+    assert_true((int32_t)(wire_conn(w)->iss - (old_iss + 2)) > 0); /* 9293-MAY-2 (1) */
+    assert_int_equal(wire_stats(w).time_wait_reused, 1);
+    w->now_us += 10 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    QUIET(w);
+    assert_true(mytcp_accept(w->stack, w->listener, NULL, NULL, 0) >= 0);
+}
+
+/* 6191-4, 6191-5: the FIN's own number is not larger */
+SCENARIO(a_syn_within_the_old_sequence_space_opens_nothing)
+{
+    static const uint32_t seqs[] = {1, 0, (uint32_t)-1, 0x80000005};
+    time_wait(w);
+    for (unsigned i = 0; i < 4; i++) {
+        static struct wire_packet p;
+        IN(w, .flags = SYN, .seq = seqs[i]);
+        while (wire_poll(w, &p)) /* RFC 9293 would ACK it, RFC 6191 be silent */
+            assert_int_equal(p.flags & (SYN | RST), 0);
+    }
+    assert_int_equal(wire_stats(w).half_open, 0);
+    assert_int_equal(wire_stats(w).time_wait, 1);
+}
+
+/* 6191-1 */
+SCENARIO(a_syn_with_a_newer_timestamp_opens_a_new_connection_whatever_its_number)
+{
+    w->peer.ts = true;
+    time_wait(w);
+    uint32_t last = (uint32_t)(w->now_us / 1000);
+    AT(w, 5 * SEC);
+    wire_reincarnate(w, w->irs - 100000);
+    IN(w, .flags = SYN, .mss = 1460, .ts = true, .tsval = last + 1);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1, .ts = true, .tsecr = last + 1);
+    assert_int_equal(wire_stats(w).time_wait_reused, 1);
+}
+
+SCENARIO(a_syn_with_an_equal_timestamp_needs_a_larger_number)
+{
+    w->peer.ts = true;
+    time_wait(w);
+    uint32_t last = (uint32_t)(w->now_us / 1000);
+    static struct wire_packet p;
+    IN(w, .flags = SYN, .seq = (uint32_t)-500, .ts = true, .tsval = last);
+    while (wire_poll(w, &p))
+        assert_int_equal(p.flags & (SYN | RST), 0);
+    wire_reincarnate(w, w->irs + 2);
+    IN(w, .flags = SYN, .mss = 1460, .ts = true, .tsval = last);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+}
+
+SCENARIO(a_syn_with_an_older_timestamp_opens_nothing)
+{
+    static struct wire_packet p;
+    w->peer.ts = true;
+    time_wait(w);
+    IN(w, .flags = SYN, .seq = 5000, .ts = true, .tsval = (uint32_t)(w->now_us / 1000) - 1);
+    while (wire_poll(w, &p))
+        assert_int_equal(p.flags & (SYN | RST), 0);
+    assert_int_equal(wire_stats(w).half_open, 0);
+    assert_int_equal(wire_stats(w).time_wait, 1);
+}
+
+/* 6191-2 */
+SCENARIO(a_syn_without_timestamps_after_a_connection_with_them_needs_a_larger_number)
+{
+    static struct wire_packet p;
+    w->peer.ts = true;
+    time_wait(w);
+    IN(w, .flags = SYN, .seq = (uint32_t)-500, .no_ts = true);
+    while (wire_poll(w, &p))
+        assert_int_equal(p.flags & (SYN | RST), 0);
+    wire_reincarnate(w, w->irs + 1000);
+    IN(w, .flags = SYN, .mss = 1460);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+}
+
+/* without a listener there is nothing to open; the old connection answers */
+SCENARIO(a_syn_with_no_listener_left_does_not_end_time_wait)
+{
+    static struct wire_packet p;
+    time_wait(w);
+    assert_int_equal(mytcp_close(w->stack, w->listener), 0);
+    IN(w, .flags = SYN, .seq = 5000);
+    while (wire_poll(w, &p))
+        assert_int_equal(p.flags & SYN, 0);
+    assert_int_equal(wire_stats(w).half_open, 0);
+}
+
+/* R08 */
+SCENARIO(beyond_the_cap_the_oldest_record_is_recycled)
+{
+    w->config.time_wait_max = 3;
+    for (int i = 0; i < 5; i++) {
+        w->peer_port++;
+        wire_passive(w);
+        assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+        OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+        IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+        OUT(w, .flags = ACK, .seq = 2, .ack = 2);
+        QUIET(w);
+    }
+    assert_int_equal(wire_stats(w).time_wait, 3);
+    assert_int_equal(wire_stats(w).time_wait_recycled, 2);
+    w->peer_port -= 4; /* the first is gone, the last is not */
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+    OUT(w, .flags = RST, .seq = 2);
+    w->peer_port += 4;
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+    OUT(w, .flags = ACK, .seq = 2, .ack = 2);
+}
+
+/* budgets of DESIGN 5 */
+SCENARIO(a_record_holds_64_bytes_at_most)
+{
+    wire_passive(w);
+    wire_skip_to(w, 1 * SEC);
+    uint64_t before = w->held_bytes;
+    for (int i = 0; i < 20; i++) {
+        w->peer_port++;
+        wire_passive(w);
+        assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+        OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+        IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+        OUT(w, .flags = ACK, .seq = 2, .ack = 2);
+        QUIET(w);
+    }
+    assert_int_equal(wire_stats(w).time_wait, 20);
+    uint64_t grown = w->held_bytes > before ? w->held_bytes - before : 0;
+    if (grown > 20 * 64 + 4096) /* tables may have grown by a page or so */
+        fail_msg("20 records took %llu bytes", (unsigned long long)grown);
+}
+
+/* timestamps of the old connection protect it (7323-5.3-R1): the ACKs of TIME-WAIT carry them */
+SCENARIO(its_acks_carry_timestamps_if_the_connection_did)
+{
+    w->peer.ts = true;
+    time_wait(w);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+    OUT(w, .flags = ACK, .seq = 2, .ack = 2); /* the harness asserts that the option is there */
+}
+
+WIRE_MAIN(WIRE_TEST(it_lasts_two_msl_and_then_the_record_is_gone),
+          WIRE_TEST(its_length_is_a_setting),
+          WIRE_TEST(a_repeated_fin_is_acknowledged_again_and_restarts_the_time),
+          WIRE_TEST(a_rst_is_ignored),
+          WIRE_TEST(old_data_draws_an_ack_and_does_not_restart_the_time),
+          WIRE_TEST(an_acceptable_empty_ack_is_not_answered),
+          WIRE_TEST(a_syn_beyond_the_last_sequence_number_opens_a_new_connection),
+          WIRE_TEST(a_syn_within_the_old_sequence_space_opens_nothing),
+          WIRE_TEST(a_syn_with_a_newer_timestamp_opens_a_new_connection_whatever_its_number),
+          WIRE_TEST(a_syn_with_an_equal_timestamp_needs_a_larger_number),
+          WIRE_TEST(a_syn_with_an_older_timestamp_opens_nothing),
+          WIRE_TEST(a_syn_without_timestamps_after_a_connection_with_them_needs_a_larger_number),
+          WIRE_TEST(a_syn_with_no_listener_left_does_not_end_time_wait),
+          WIRE_TEST(beyond_the_cap_the_oldest_record_is_recycled),
+          WIRE_TEST(a_record_holds_64_bytes_at_most),
+          WIRE_TEST(its_acks_carry_timestamps_if_the_connection_did))
