@@ -343,12 +343,12 @@ static size_t compare_sack(char *text, size_t n, const struct wire_segment *s,
 static bool compare(char *text, const struct wire_segment *s, const struct wire_packet *p,
                     const struct wire_conn *c)
 {
-    unsigned ignore = s->flags & (PSH | NOPSH) ? 0 : PSH;
+    unsigned ignore = (s->flags & (PSH | NOPSH) ? 0 : PSH) | (s->flags & ANYACK ? ACK : 0);
     bool scaled = c->our_scale && c->peer_scale && !(p->flags & SYN);
     int64_t wnd = (int64_t)p->wnd << (scaled ? c->our_scale - 1 : 0);
     size_t n = 0;
 
-    n = differ(text, n, "flags", s->flags & 0xff & ~ignore, p->flags & ~ignore);
+    n = differ(text, n, "flags", s->flags & 0xffu & ~ignore, p->flags & ~ignore);
     n = differ(text, n, "seq", (int32_t)s->seq, (int32_t)(p->seq - c->iss));
     if (p->flags & ACK)
         n = differ(text, n, "ack", (int32_t)s->ack, (int32_t)(p->ack - c->irs));

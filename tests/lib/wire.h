@@ -38,11 +38,12 @@ enum {
     ACK = 0x10,
     URG = 0x20,
     ECE = 0x40,
-    CWR = 0x80
+    CWR = 0x80,
+    /* OUT: PSH must not be set (otherwise PSH is asserted if given, ignored if not) */
+    NOPSH = 0x100,
+    /* OUT: ACK may be set or not */
+    ANYACK = 0x200
 };
-enum {
-    NOPSH = 0x100
-}; /* OUT: PSH must not be set. Otherwise PSH is asserted if given, ignored if not */
 
 #define MS ((uint64_t)1000)
 #define SEC ((uint64_t)1000000)

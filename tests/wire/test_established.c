@@ -282,7 +282,7 @@ SCENARIO(data_with_an_ack_of_long_ago_draws_an_ack_and_is_dropped)
     IN(w, .flags = ACK, .seq = 1, .ack = 101);
     QUIET(w);
     assert_string_equal(
-        IN(w, .flags = ACK, .seq = 1, .ack = 101 - (1 << 20) - 1, .len = 10, .garbage = true),
+        IN(w, .flags = ACK, .seq = 1, .ack = 101 - (1u << 20) - 1, .len = 10, .garbage = true),
         "ack_too_old");
     OUT(w, .flags = ACK, .seq = 101, .ack = 1);
     assert_string_equal(

@@ -14,7 +14,7 @@ static void time_wait(struct wire *w)
     MARK(w);
 }
 
-/* 9293-MUST-13, 9293-SA-TMO-3; MSL 30 s by default (DESIGN 6.1) */
+/* 9293-MUST-13, 9293-TMO-3; MSL 30 s by default (DESIGN 6.1) */
 SCENARIO(it_lasts_two_msl_and_then_the_record_is_gone)
 {
     time_wait(w);
