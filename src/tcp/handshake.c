@@ -1,0 +1,126 @@
+/* Opening (RFC 9293 3.10.7.3, 3.5): what a SYN teaches, segments in SYN-SENT, and the RST for what nobody
+ * wants. The passive side's SYN-RECEIVED begins in compact.c. */
+#include <errno.h>
+
+#include "tcp/tcb.h"
+#include "util/bytes.h"
+
+void tcp_learn_syn(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
+{
+    t->irs = seg->seq;
+    t->rcv_nxt = t->rcv_acked = t->rcv_up = seq_add(seg->seq, 1);
+    /* the window of a SYN is never scaled (RFC 7323 2.2), and ours was this: */
+    t->rcv_adv = seq_add(t->rcv_nxt, min_u32(t->opt.rcvbuf, UINT16_MAX));
+    uint32_t mss = seg->has_mss ? seg->mss : 536;
+    t->peer_mss = (uint16_t)max_u32(mss, env->params.mss_min_bytes);
+    t->rcv_mss = (uint16_t)min_u32(t->rcv_mss, tcb_mss_offer(t, env));
+    t->ts_ok = t->ts_ok && seg->has_ts;
+    t->sack_ok = t->sack_ok && seg->sack_permitted;
+    t->wscale_ok = t->wscale_ok && seg->has_wscale;
+    t->snd_wscale = t->wscale_ok ? seg->wscale : 0;
+    if (!t->wscale_ok) t->rcv_wscale = 0;
+    if (t->ts_ok) {
+        t->ts_recent = seg->tsval;
+        t->ts_recent_s = (uint32_t)(env->now_us / 1000000);
+    }
+    t->snd_wnd = t->snd_wnd_max = seg->window;
+    t->snd_wl1 = seg->seq;
+    t->snd_wl2 = seg->ack;
+}
+
+void tcp_established(struct tcb *t, struct tcp_env *env)
+{
+    uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
+    t->state = ST_ESTABLISHED;
+    t->event |= EVENT_STATE | EVENT_WRITABLE;
+    t->mark |= MARK_LOOK;
+    t->backoff = 0;
+    t->rexmt_at_us = TIME_NEVER;
+    t->unacked_us = TIME_NEVER;
+    t->error = 0;
+    t->soft_error = false;
+    /* RFC 5681 3.1: after a lost SYN the window starts with one segment */
+    cc_set_initial_window(&t->cc, mss, t->syn_retx ? 1 : env->params.initial_window_segments);
+    if (t->syn_retx) rtt_after_lost_syn(&t->rtt);
+    if (!t->syn_retx && t->handshake_us) rtt_sample(&t->rtt, &env->params, t->handshake_us);
+    if (t->fin_queued) t->state = ST_FIN_WAIT_1; /* closed while it was opening */
+    if (t->passive) env->count.opened_passive++;
+    else env->count.opened_active++;
+    tcb_arm_keepalive(t, env);
+}
+
+bool tcp_rst_for(const struct tcp_segment *seg, struct tcp_segment *rst)
+{
+    if (seg->flags & TCP_RST) return false;
+    *rst = (struct tcp_segment){.src = seg->dst,
+                                .dst = seg->src,
+                                .src_port = seg->dst_port,
+                                .dst_port = seg->src_port,
+                                .flags = TCP_RST};
+    if (seg->flags & TCP_ACK) {
+        rst->seq = seg->ack;
+    } else {
+        rst->flags |= TCP_ACK;
+        rst->ack = seq_add(seg->seq, tcp_segment_space(seg));
+    }
+    return true;
+}
+
+static struct tcp_verdict dropped(enum drop_reason reason) { return (struct tcp_verdict){.drop = reason}; }
+
+/* Our SYN is acknowledged: the three-way handshake is done on this side. */
+static struct tcp_verdict syn_sent_established(struct tcb *t, struct tcp_env *env,
+                                               const struct tcp_segment *seg, struct buf **owner)
+{
+    t->snd_una = seg->ack;
+    t->handshake_us = (uint32_t)min_u64(env->now_us - t->sent_us, UINT32_MAX);
+    tcp_established(t, env);
+    t->mark |= MARK_ACK;
+    /* text or FIN that came with it, as from the sixth step on */
+    struct tcp_segment rest = *seg;
+    rest.flags &= (uint8_t)~TCP_SYN;
+    rest.seq = t->rcv_nxt;
+    return dropped(tcp_input_text(t, env, &rest, owner));
+}
+
+/* Crossing SYNs (3.5, figure 7): answer by SYN,ACK with the same ISN. */
+static struct tcp_verdict syn_sent_crossed(struct tcb *t, struct tcp_env *env)
+{
+    t->state = ST_SYN_RCVD;
+    t->mark |= MARK_SYN;
+    t->backoff = 0;
+    t->event |= EVENT_STATE;
+    tcb_arm_rexmt(t, env);
+    return dropped(DROP_NONE);
+}
+
+struct tcp_verdict tcp_input_syn_sent(struct tcb *t, struct tcp_env *env,
+                                      const struct tcp_segment *seg, struct buf **owner)
+{
+    bool has_ack = seg->flags & TCP_ACK;
+    /* first: ACK */
+    if (has_ack && (seq_leq(seg->ack, t->iss) || seq_gt(seg->ack, t->snd_max))) {
+        if (seg->flags & TCP_RST) return dropped(DROP_SYN_SENT_RST);
+        /* An ACK out of an older connection: our RST clears it there; the SYN goes again at once instead
+         * of a second later, but only a bounded number of times. */
+        if (t->syn_retx < env->params.syn_retries && !(t->mark & MARK_SYN) && t->probes < 3) {
+            t->probes++;
+            t->mark |= MARK_SYN;
+        }
+        return (struct tcp_verdict){.drop = DROP_SYN_SENT_ACK, .reply_rst = true};
+    }
+    /* second: RST (RFC 5961 3.2 keeps this rule: the ACK must be good) */
+    if (seg->flags & TCP_RST) {
+        if (!has_ack) return dropped(DROP_SYN_SENT_RST);
+        env->count.reset_in++;
+        env->count.failed++;
+        tcb_close(t, env, ECONNREFUSED);
+        return dropped(DROP_NONE);
+    }
+    /* fourth: SYN */
+    if (!(seg->flags & TCP_SYN)) return dropped(DROP_SYN_SENT_FLAGS);
+    t->heard_us = env->now_us;
+    t->probes = 0;
+    tcp_learn_syn(t, env, seg);
+    return has_ack ? syn_sent_established(t, env, seg, owner) : syn_sent_crossed(t, env);
+}

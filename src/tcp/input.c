@@ -1,0 +1,329 @@
+/* Segment arrives (RFC 9293 3.10.7.4), in the RFC's order of checks: sequence, RST, SYN, ACK, URG, text,
+ * FIN. One function a step; each may end the segment's way. */
+#include <errno.h>
+
+#include "tcp/tcb.h"
+#include "util/bytes.h"
+
+enum { PAWS_IDLE_MAX_S = 24 * 24 * 3600 }; /* RFC 7323 5.5: an older TS.Recent is not valid */
+
+static struct tcp_verdict dropped(enum drop_reason reason) { return (struct tcp_verdict){.drop = reason}; }
+
+/* ---- first: sequence number, and timestamps before it (RFC 7323 5.3 R1) ---- */
+
+static bool paws_rejects(const struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
+{
+    if (!t->ts_ok || !seg->has_ts || (seg->flags & TCP_RST)) return false;
+    uint32_t now_s = (uint32_t)(env->now_us / 1000000);
+    if (now_s - t->ts_recent_s > PAWS_IDLE_MAX_S) return false;
+    return seq_lt(seq_of(seg->tsval), seq_of(t->ts_recent));
+}
+
+/* The four cases of 3.10.7.4, and two that experience added: the ACK of an empty segment is taken up to
+ * and including the right edge ever offered, and at zero window the control part of a segment at RCV.NXT
+ * is (its text is trimmed away later). Without these, two ends with full windows deadlock. */
+static bool acceptable(const struct tcb *t, const struct tcp_segment *seg)
+{
+    uint32_t space = tcp_segment_space(seg);
+    if (seg->flags & TCP_RST) /* RFC 5961 3.2: in the window, or exactly at RCV.NXT */
+        return seq_eq(seg->seq, t->rcv_nxt) ||
+               (seq_geq(seg->seq, t->rcv_nxt) && seq_lt(seg->seq, t->rcv_adv));
+    if (!space) return seq_geq(seg->seq, t->rcv_nxt) && seq_leq(seg->seq, t->rcv_adv);
+    if (!tcb_rcv_wnd(t)) return seq_eq(seg->seq, t->rcv_nxt);
+    return seq_lt(seg->seq, t->rcv_adv) && seq_gt(seq_add(seg->seq, space), t->rcv_nxt);
+}
+
+/* Not acceptable: what there is to say about it. */
+static enum drop_reason reject_sequence(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg,
+                                        enum drop_reason reason)
+{
+    uint32_t space = tcp_segment_space(seg);
+    if (seg->flags & TCP_RST) return DROP_RST_IGNORED;
+    /* 3.10.7.4 eighth, TIME-WAIT: the FIN again means that our ACK was lost */
+    if (t->state == ST_TIME_WAIT && (seg->flags & TCP_FIN) && reason == DROP_SEQ_OLD &&
+        seq_eq(seq_add(seg->seq, space), t->rcv_nxt))
+        tcb_time_wait(t, env);
+    /* A sender that retransmits must be answered, or it never learns. Empty segments and SYNs are answered
+     * under a limit, so that two confused ends cannot storm. */
+    if (space && !(seg->flags & TCP_SYN)) t->mark |= MARK_ACK;
+    else tcb_challenge_ack(t, env);
+    return reason;
+}
+
+static enum drop_reason check_sequence(struct tcb *t, struct tcp_env *env,
+                                       const struct tcp_segment *seg)
+{
+    if (paws_rejects(t, env, seg)) return reject_sequence(t, env, seg, DROP_PAWS);
+    if (!acceptable(t, seg)) {
+        bool old = seq_lt(seg->seq, t->rcv_nxt);
+        return reject_sequence(t, env, seg, old ? DROP_SEQ_OLD : DROP_SEQ_BEYOND);
+    }
+    if (t->ts_ok && !seg->has_ts && !(seg->flags & TCP_RST)) {
+        /* RFC 7323 3.2. The third ACK may lack them: some old peers drop them there for good. */
+        if (t->state != ST_SYN_RCVD) return DROP_NO_TIMESTAMP;
+        t->ts_ok = false;
+    }
+    if (t->ts_ok && seg->has_ts && seq_leq(seg->seq, t->rcv_acked) && !(seg->flags & TCP_RST)) {
+        t->ts_recent = seg->tsval; /* RFC 7323 4.3; PAWS has seen that it is not older */
+        t->ts_recent_s = (uint32_t)(env->now_us / 1000000);
+    }
+    return DROP_NONE;
+}
+
+/* ---- second: RST (RFC 5961 3.2) ---- */
+
+static int reset_error(const struct tcb *t)
+{
+    switch (t->state) {
+    case ST_SYN_RCVD: return ECONNREFUSED;
+    case ST_CLOSE_WAIT: return EPIPE; /* as Linux */
+    case ST_CLOSING:
+    case ST_LAST_ACK: return 0;
+    default: return ECONNRESET;
+    }
+}
+
+static enum drop_reason input_rst(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
+{
+    if (t->state == ST_TIME_WAIT) return DROP_RST_IGNORED; /* RFC 1337 */
+    if (!seq_eq(seg->seq, t->rcv_nxt)) {
+        tcb_challenge_ack(t, env);
+        return DROP_RST_CHALLENGED;
+    }
+    env->count.reset_in++;
+    if (t->state == ST_SYN_RCVD) env->count.failed++;
+    tcb_close(t, env, reset_error(t));
+    return DROP_NONE;
+}
+
+/* ---- fourth: SYN ---- */
+
+static enum drop_reason input_syn(struct tcb *t, struct tcp_env *env)
+{
+    if (t->state == ST_SYN_RCVD && t->passive) { /* return to LISTEN */
+        tcb_close(t, env, ECONNRESET);
+        return DROP_SYN_CHALLENGED;
+    }
+    tcb_challenge_ack(t, env); /* RFC 5961 4.2 */
+    return DROP_SYN_CHALLENGED;
+}
+
+/* ---- fifth: ACK ---- */
+
+/* RFC 5961 5.2, its lower bound further limited by what was really sent. */
+static enum drop_reason check_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
+{
+    uint32_t back = (uint32_t)min_u64(t->snd_wnd_max, t->bytes_acked);
+    if (seq_gt(seg->ack, t->snd_max)) {
+        tcb_challenge_ack(t, env);
+        return DROP_ACK_UNSENT;
+    }
+    if (seq_lt(seg->ack, seq_sub(t->snd_una, back))) {
+        tcb_challenge_ack(t, env);
+        return DROP_ACK_TOO_OLD;
+    }
+    return DROP_NONE;
+}
+
+static void sample_rtt(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, bool retransmitted)
+{
+    if (t->rtt_timing && seq_geq(seg->ack, t->rtt_seq)) {
+        t->rtt_timing = false;
+        rtt_sample(&t->rtt, &env->params, env->now_us - t->rtt_at_us);
+    } else if (retransmitted && t->ts_ok && seg->has_ts && seg->tsecr) {
+        /* Karn's ambiguity, resolved by the echo (RFC 7323 4.1). A forged one cannot lie in the future. */
+        uint32_t ticks = tcb_tsval(t, env) - seg->tsecr;
+        if (ticks < INT32_MAX)
+            rtt_sample(&t->rtt, &env->params, (uint64_t)ticks * env->params.timestamp_clock_us);
+    }
+}
+
+/* SND.UNA moves over `acked` octets. */
+static void ack_advance(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
+{
+    uint32_t acked = seq_len(t->snd_una, seg->ack);
+    uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
+    bool fin_acked = t->fin_sent && seq_eq(seg->ack, t->snd_max) && seq_eq(t->snd_nxt, t->snd_max);
+    uint32_t data = min_u32(acked - fin_acked, t->sendq.len);
+    /* RFC 7661 in Linux's form: a window that is not used does not grow */
+    bool used = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt) + mss > t->cc.cwnd / 2;
+    bool episode = t->recovery.mode != RECOVERY_NONE;
+
+    sample_rtt(t, env, seg, episode);
+    sendq_drop(&t->sendq, env->chunks, data);
+    t->bytes_acked += data;
+    t->snd_una = seg->ack;
+    t->snd_nxt = seq_max(t->snd_nxt, t->snd_una);
+    if (seq_lt(t->snd_sml, t->snd_una)) t->snd_sml = t->snd_una;
+    if (t->urgent_snd && seq_leq(t->snd_up, t->snd_una)) t->urgent_snd = false;
+
+    uint8_t mode = t->recovery.mode;
+    bool ended = recovery_ack(&t->recovery, env->mem, t->snd_una, t->snd_nxt, acked, mss, t->sack_ok);
+    if (ended && mode == RECOVERY_FAST) /* RFC 6582 3.2 (3) option 1: no burst */
+        t->cc.cwnd = min_u32(t->cc.ssthresh, max_u32(seq_len(t->snd_una, t->snd_nxt), mss) + mss);
+    else if (mode != RECOVERY_FAST && used)
+        cc_on_ack(&t->cc, acked, mss, env->now_us);
+
+    t->backoff = 0;
+    t->was_rto = false;
+    t->persisting = false;
+    if (seq_eq(t->snd_una, t->snd_nxt)) { /* RFC 6298 5.2 */
+        t->rexmt_at_us = t->unacked_us = TIME_NEVER;
+    } else { /* 5.3 */
+        tcb_arm_rexmt(t, env);
+        t->unacked_us = env->now_us;
+    }
+    t->event |= EVENT_WRITABLE;
+    t->mark |= MARK_LOOK;
+}
+
+/* RFC 5681 2: outstanding data, no text, no SYN or FIN, the same ACK and the same window. */
+static bool is_dupack(const struct tcb *t, const struct tcp_segment *seg)
+{
+    return seq_lt(t->snd_una, t->snd_nxt) && !tcp_segment_space(seg) && seq_eq(seg->ack, t->snd_una) &&
+           ((uint32_t)seg->window << t->snd_wscale) == t->snd_wnd;
+}
+
+static void detect_loss(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, bool dup,
+                        bool sack_news)
+{
+    uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
+    uint32_t flight = seq_len(t->snd_una, t->snd_nxt);
+    if (t->sack_ok && seg->sack_count) {
+        if (sack_news && seq_eq(seg->ack, t->snd_una) && t->recovery.dupacks < UINT16_MAX)
+            t->recovery.dupacks++; /* RFC 6675 2: news, whatever else the segment carries */
+    } else if (dup && !t->sack_ok) {
+        recovery_dupack(&t->recovery, mss, flight);
+    } else if (dup && t->recovery.dupacks < UINT16_MAX) {
+        t->recovery.dupacks++;
+    }
+    if (!dup && !sack_news) return;
+    t->mark |= MARK_LOOK;
+    if (!recovery_detect(&t->recovery, t->snd_una, t->snd_nxt, mss, t->sack_ok)) return;
+    cc_on_loss(&t->cc, flight, mss, env->now_us);
+    recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, mss, t->sack_ok);
+    t->rtt_timing = false;
+    env->count.fast_recoveries++;
+}
+
+/* SND.WL1/WL2 keep old segments from changing the window. */
+static void update_send_window(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
+{
+    if (seq_lt(seg->ack, t->snd_una)) return;
+    if (seq_gt(t->snd_wl1, seg->seq)) return;
+    if (seq_eq(t->snd_wl1, seg->seq) && seq_gt(t->snd_wl2, seg->ack)) return;
+    uint32_t window = (uint32_t)seg->window << t->snd_wscale;
+    t->snd_wl1 = seg->seq;
+    t->snd_wl2 = seg->ack;
+    if (window == t->snd_wnd) return;
+    if (t->persisting && window) { /* open again: go on as if nothing had been lost */
+        t->persisting = false;
+        t->backoff = 0;
+        t->rexmt_at_us = TIME_NEVER;
+        if (seq_lt(t->snd_una, t->snd_nxt)) { /* what the closed window threw away goes again */
+            recovery_enter_rto(&t->recovery, env->mem, t->snd_una, t->snd_nxt);
+            tcb_arm_rexmt(t, env);
+        }
+    }
+    t->snd_wnd = window;
+    t->snd_wnd_max = max_u32(t->snd_wnd_max, window);
+    t->mark |= MARK_LOOK;
+    t->event |= EVENT_WRITABLE;
+}
+
+/* What the ACK of our FIN does to each state. */
+static void ack_of_fin(struct tcb *t, struct tcp_env *env)
+{
+    if (!t->fin_sent || seq_lt(t->snd_una, t->snd_nxt) || t->sendq.len) return;
+    if (t->state == ST_FIN_WAIT_1) {
+        t->state = ST_FIN_WAIT_2;
+        t->event |= EVENT_STATE;
+        if (t->orphan) t->keep_at_us = env->now_us + t->opt.fin_wait2_us;
+    } else if (t->state == ST_CLOSING) {
+        tcb_time_wait(t, env);
+    } else if (t->state == ST_LAST_ACK) {
+        tcb_close(t, env, 0);
+    }
+}
+
+static struct tcp_verdict input_ack_syn_rcvd(struct tcb *t, struct tcp_env *env,
+                                             const struct tcp_segment *seg)
+{
+    if (seq_leq(seg->ack, t->snd_una) || seq_gt(seg->ack, t->snd_nxt))
+        return (struct tcp_verdict){.drop = DROP_ACK_SYN_RCVD, .reply_rst = true};
+    t->snd_una = seq_add(t->iss, 1);
+    t->snd_wnd = t->snd_wnd_max = (uint32_t)seg->window << t->snd_wscale;
+    t->snd_wl1 = seg->seq;
+    t->snd_wl2 = seg->ack;
+    t->handshake_us = (uint32_t)min_u64(env->now_us - t->sent_us, UINT32_MAX);
+    tcp_established(t, env);
+    return dropped(DROP_NONE);
+}
+
+static enum drop_reason input_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
+{
+    enum drop_reason reason = check_ack(t, env, seg);
+    if (reason) return reason;
+    bool dup = is_dupack(t, seg), news = false;
+    if (seq_gt(seg->ack, t->snd_una)) ack_advance(t, env, seg);
+    if (t->sack_ok && seg->sack_count)
+        news = recovery_sack(&t->recovery, env->mem, t->snd_una, t->snd_nxt, seg->sack, seg->sack_count);
+    detect_loss(t, env, seg, dup, news);
+    update_send_window(t, env, seg);
+    ack_of_fin(t, env);
+    return DROP_NONE;
+}
+
+/* ---- the whole ---- */
+
+/* In SYN-RECEIVED the peer's SYN may come again. */
+static bool input_syn_again(struct tcb *t, struct tcp_segment *seg)
+{
+    if (t->state != ST_SYN_RCVD || !(seg->flags & TCP_SYN) || !seq_eq(seg->seq, t->irs)) return false;
+    if (seg->flags & TCP_RST) return false;
+    if (!(seg->flags & TCP_ACK)) { /* it has not seen our SYN,ACK: the same again */
+        t->mark |= MARK_SYN;
+        return true;
+    }
+    if (!t->passive) { /* simultaneous open: the SYN,ACK's SYN is known, its ACK is news */
+        seg->flags &= (uint8_t)~TCP_SYN;
+        seg->seq = seq_add(seg->seq, 1);
+        t->mark |= MARK_ACK;
+    }
+    return false;
+}
+
+struct tcp_verdict tcp_input(struct tcb *t, struct tcp_env *env, const struct tcp_segment *segment,
+                             struct buf **owner)
+{
+    struct tcp_segment copy = *segment, *seg = &copy;
+    t->segs_in++;
+    if (t->state == ST_CLOSED || t->state == ST_LISTEN)
+        return (struct tcp_verdict){.drop = DROP_NO_CONNECTION, .reply_rst = true};
+    if (t->state == ST_SYN_SENT) return tcp_input_syn_sent(t, env, seg, owner);
+    if (input_syn_again(t, seg)) return dropped(DROP_NONE);
+
+    enum drop_reason reason = check_sequence(t, env, seg);
+    if (reason) return dropped(reason);
+    t->heard_us = env->now_us;
+    if (seg->flags & TCP_RST) return dropped(input_rst(t, env, seg));
+    if (seg->flags & TCP_SYN) return dropped(input_syn(t, env));
+    if (!(seg->flags & TCP_ACK)) return dropped(DROP_NO_ACK_FLAG);
+    t->probes = 0;
+
+    if (t->state == ST_SYN_RCVD) {
+        struct tcp_verdict v = input_ack_syn_rcvd(t, env, seg);
+        if (v.drop) return v;
+    } else {
+        reason = input_ack(t, env, seg);
+        if (reason) return dropped(reason);
+    }
+    if (t->state == ST_CLOSED) return dropped(DROP_NONE);
+    if (t->orphan && tcb_receiving(t) && seg->len &&
+        seq_gt(seq_add(seg->seq, seg->len), t->rcv_nxt)) { /* nobody will read it (RFC 9293 3.6.1) */
+        env->count.reset_out++;
+        tcb_close(t, env, 0);
+        return (struct tcp_verdict){.drop = DROP_DATA_AFTER_CLOSE, .reply_rst = true};
+    }
+    return dropped(tcp_input_text(t, env, seg, owner));
+}

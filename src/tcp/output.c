@@ -1,0 +1,324 @@
+/*
+ * What is the next segment, if any? One ladder of reasons (RFC 9293 3.8, 3.10.2):
+ *
+ *   RST - SYN - what was lost - new data and FIN - window probe - keepalive - a bare ACK
+ *
+ * Whatever goes carries the newest acknowledgement, so every step also answers the last one.
+ */
+#include "tcp/tcb.h"
+#include "util/bytes.h"
+
+enum { SEND_PAYLOAD_MAX = 65535 - IP4_HEADER_LEN - TCP_HEADER_MAX };
+
+/* ---- parts of a segment ---- */
+
+static void add_timestamps(const struct tcb *t, const struct tcp_env *env, struct tcp_segment *seg)
+{
+    seg->has_ts = t->ts_ok;
+    seg->tsval = tcb_tsval(t, env);
+    seg->tsecr = t->ts_recent;
+}
+
+/* As many blocks as fit beside timestamps, and leave room for payload on a narrow path. */
+static void add_sack(const struct tcb *t, const struct tcp_env *env, struct tcp_segment *seg)
+{
+    if (!t->sack_ok || !t->recvq.ooo) return;
+    struct recvq_range range[TCP_SACK_MAX];
+    uint32_t room = tcb_snd_mss(t, env, tcb_option_bytes(t));
+    int max = t->ts_ok ? TCP_SACK_MAX - 1 : TCP_SACK_MAX;
+    while (max > 0 && 4u + 8u * (unsigned)max + 8u > room) max--;
+    int count = recvq_sack(&t->recvq, range, max);
+    for (int i = 0; i < count; i++)
+        seg->sack[i] = (struct sack_block){seq_add(t->rcv_nxt, range[i].start),
+                                           seq_add(t->rcv_nxt, range[i].end)};
+    seg->sack_count = (uint8_t)count;
+}
+
+static unsigned option_bytes(const struct tcp_segment *seg)
+{
+    return tcp_header_len(seg) - TCP_HEADER_LEN;
+}
+
+/* What every segment of a synchronized connection has. */
+static void begin(const struct tcb *t, const struct tcp_env *env, struct tcp_out *out)
+{
+    out->iovcnt = 0;
+    out->retransmission = false;
+    out->seg = (struct tcp_segment){.flags = TCP_ACK, .seq = t->snd_nxt, .ack = t->rcv_nxt};
+    add_timestamps(t, env, &out->seg);
+    add_sack(t, env, &out->seg);
+}
+
+/* It goes: the acknowledgement in it is given, and the window in it is offered. */
+static void finish(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    struct tcp_segment *seg = &out->seg;
+    if (!(seg->flags & TCP_SYN)) seg->window = tcb_offer_window(t, env);
+    if (t->urgent_snd && seq_gt(t->snd_up, seg->seq) && !(seg->flags & TCP_RST)) {
+        seg->flags |= TCP_URG;
+        seg->urgent = (uint16_t)min_u32(seq_len(seg->seq, t->snd_up), UINT16_MAX);
+    }
+    if (seg->flags & TCP_ACK) {
+        if (t->quick && !seq_eq(t->rcv_acked, t->rcv_nxt)) t->quick--;
+        t->rcv_acked = t->rcv_nxt;
+        t->delack_at_us = TIME_NEVER;
+        t->mark &= (uint8_t)~MARK_ACK;
+    }
+    t->segs_out++;
+}
+
+/* ---- RST, SYN ---- */
+
+static bool out_rst(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    int error = t->error;
+    begin(t, env, out);
+    out->seg.flags |= TCP_RST;
+    out->seg.has_ts = false;
+    out->seg.sack_count = 0;
+    finish(t, env, out);
+    env->count.reset_out++;
+    tcb_close(t, env, error);
+    return true;
+}
+
+static bool out_syn(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    struct tcp_segment *seg = &out->seg;
+    bool passive = t->state == ST_SYN_RCVD;
+    begin(t, env, out);
+    t->mark &= (uint8_t)~MARK_SYN;
+    out->retransmission = seq_gt(t->snd_max, t->iss) && t->syn_retx;
+    seg->seq = t->iss;
+    seg->flags = passive ? TCP_SYN | TCP_ACK : TCP_SYN;
+    if (!passive) seg->ack = seq_of(0);
+    if (!passive) seg->tsecr = 0;
+    seg->sack_count = 0;
+    seg->window = (uint16_t)min_u32(t->opt.rcvbuf, UINT16_MAX);
+    seg->has_mss = true;
+    seg->mss = tcb_mss_offer(t, env);
+    seg->sack_permitted = t->sack_ok;
+    seg->has_wscale = t->wscale_ok;
+    seg->wscale = t->rcv_wscale;
+    t->snd_nxt = t->snd_max = seq_add(t->iss, 1);
+    if (t->rexmt_at_us == TIME_NEVER) tcb_arm_rexmt(t, env);
+    finish(t, env, out);
+    return true;
+}
+
+/* ---- data ---- */
+
+/* Put [offset, offset + len) of the send queue and perhaps the FIN behind it into the segment; len may
+ * shrink to what the iovecs hold. Returns the end of the segment. */
+static seq_t fill(struct tcb *t, struct tcp_env *env, struct tcp_out *out, uint32_t offset, uint32_t len,
+                  uint32_t mss, bool fin)
+{
+    struct tcp_segment *seg = &out->seg;
+    uint32_t got = len ? sendq_iov(&t->sendq, offset, len, out->iov, TCP_OUT_IOV, &out->iovcnt) : 0;
+    if (got < len && got > mss) got -= got % mss;
+    if (got < len) sendq_iov(&t->sendq, offset, got, out->iov, TCP_OUT_IOV, &out->iovcnt);
+    seg->seq = seq_add(t->snd_una, offset);
+    seg->len = got;
+    seg->gso_size = (uint16_t)(got > mss ? mss : 0);
+    if (fin && offset + got == t->sendq.len) seg->flags |= TCP_FIN;
+    if (got && offset + got == t->sendq.len) seg->flags |= TCP_PSH;
+    seq_t end = seq_add(seg->seq, tcp_segment_space(seg));
+    finish(t, env, out);
+    if (t->rexmt_at_us == TIME_NEVER || t->persisting) {
+        t->persisting = false;
+        tcb_arm_rexmt(t, env);
+    }
+    if (t->unacked_us == TIME_NEVER) t->unacked_us = env->now_us;
+    t->sent_us = env->now_us;
+    t->bytes_sent += got;
+    return end;
+}
+
+/* Payload of the largest packet that may be built. */
+static uint32_t payload_max(const struct tcp_env *env, unsigned options, uint32_t mss)
+{
+    uint32_t headers = IP4_HEADER_LEN + TCP_HEADER_LEN + options;
+    if (env->gso_max <= headers + mss) return mss;
+    uint32_t max = min_u32(env->gso_max - headers, SEND_PAYLOAD_MAX);
+    return max - max % mss;
+}
+
+static uint32_t window_left(const struct tcb *t, seq_t from)
+{
+    seq_t edge = seq_add(t->snd_una, t->snd_wnd);
+    return seq_lt(from, edge) ? seq_len(from, edge) : 0;
+}
+
+static bool out_lost(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    seq_t start;
+    uint32_t len;
+    if (!recovery_next(&t->recovery, t->snd_una, &start, &len)) return false;
+    begin(t, env, out);
+    unsigned options = option_bytes(&out->seg);
+    uint32_t mss = tcb_snd_mss(t, env, options);
+    uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    uint32_t room = t->cc.cwnd > pipe ? t->cc.cwnd - pipe : 0;
+    if (t->recovery.force) room = max_u32(room, mss);
+    if (room < min_u32(mss, len)) return false;
+    uint32_t offset = seq_len(t->snd_una, start);
+    uint32_t queued = t->sendq.len > offset ? t->sendq.len - offset : 0;
+    bool fin = t->fin_sent && len > queued;
+    uint32_t n = min_u32(min_u32(len, queued), min_u32(room, window_left(t, start)));
+    n = min_u32(n, payload_max(env, options, mss));
+    if (n > mss) n -= n % mss;
+    if (!n && !(fin && !queued)) return false;
+    seq_t end = fill(t, env, out, offset, n, mss, fin);
+    recovery_sent(&t->recovery, end);
+    if (t->rtt_timing && seq_lt(start, t->rtt_seq)) t->rtt_timing = false; /* Karn */
+    out->retransmission = true;
+    t->bytes_retx += out->seg.len;
+    t->retx_total++;
+    env->count.retx_segments++;
+    env->count.retx_bytes += out->seg.len;
+    return true;
+}
+
+/* May a partial segment go that ends the queue? Nagle in Minshall's form: one small segment in flight, not
+ * more; CORK and MSG_MORE hold it back; nothing holds back what comes before a FIN. */
+static bool tail_may_go(const struct tcb *t)
+{
+    if (t->fin_queued) return true;
+    if (t->opt.cork || t->more) return false;
+    return t->opt.nodelay || seq_leq(t->snd_sml, t->snd_una);
+}
+
+/* How much new data may go now, of `queued`. Less than a full segment goes at the queue's end, or when it
+ * is half of the largest window ever seen (RFC 9293 3.8.6.2.1). */
+static uint32_t new_data(const struct tcb *t, uint32_t queued, uint32_t room, uint32_t mss, uint32_t max)
+{
+    uint32_t n = min_u32(min_u32(queued, room), max), partial = n % mss;
+    if (!partial) return n;
+    if (n == queued && tail_may_go(t)) return n;
+    if (n >= mss) return n - partial;
+    return n < queued && n >= t->snd_wnd_max / 2 ? n : 0;
+}
+
+static void after_idle(struct tcb *t, struct tcp_env *env, uint32_t mss)
+{
+    if (seq_lt(t->snd_una, t->snd_nxt)) return;
+    if (env->now_us - t->sent_us > t->rtt.rto_us)
+        cc_on_idle(&t->cc, mss, env->params.initial_window_segments);
+}
+
+static void sent_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out, seq_t end, uint32_t mss)
+{
+    if (!t->rtt_timing) {
+        t->rtt_timing = true;
+        t->rtt_seq = end;
+        t->rtt_at_us = env->now_us;
+    }
+    if (out->seg.len % mss) t->snd_sml = end;
+    if (out->seg.flags & TCP_FIN) t->fin_sent = true;
+    t->snd_nxt = end;
+    t->snd_max = seq_max(t->snd_max, end);
+}
+
+static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    uint32_t offset = seq_len(t->snd_una, t->snd_nxt);
+    if (t->fin_sent) return false;
+    uint32_t queued = t->sendq.len - offset;
+    if (!queued && !t->fin_queued) return false;
+    begin(t, env, out);
+    unsigned options = option_bytes(&out->seg);
+    uint32_t mss = tcb_snd_mss(t, env, options);
+    after_idle(t, env, mss);
+    uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    uint32_t congestion = t->cc.cwnd > pipe ? t->cc.cwnd - pipe : 0;
+    if (congestion < mss && congestion < queued) congestion = 0; /* no slivers of cwnd */
+    uint32_t window = window_left(t, t->snd_nxt);
+    uint32_t room = min_u32(congestion, window);
+    uint32_t n = new_data(t, queued, room, mss, payload_max(env, options, mss));
+    bool fin = t->fin_queued && n == queued && window > n;
+    if (!n && !fin) return false;
+    seq_t end = fill(t, env, out, offset, n, mss, fin);
+    if (env->params.push_each_burst && room - n < mss) out->seg.flags |= out->seg.len ? TCP_PSH : 0;
+    sent_new(t, env, out, end, mss);
+    return true;
+}
+
+/* ---- probes and ACKs ---- */
+
+/* The persist timer: one octet of what waits beyond a closed window (RFC 9293 3.8.6.1), or, when there
+ * is a window too small to be worth using, what fits. */
+static bool out_probe(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    t->mark &= (uint8_t)~MARK_PROBE;
+    uint64_t rexmt_at_us = t->rexmt_at_us; /* the persist timer goes on, whatever fill() does */
+    uint32_t offset = seq_len(t->snd_una, t->snd_nxt);
+    uint32_t window = window_left(t, t->snd_nxt);
+    begin(t, env, out);
+    uint32_t mss = tcb_snd_mss(t, env, option_bytes(&out->seg));
+    seq_t end;
+    if (window && !t->fin_sent && t->sendq.len > offset) {
+        uint32_t n = min_u32(min_u32(t->sendq.len - offset, window), mss);
+        end = fill(t, env, out, offset, n, mss, t->fin_queued && window > n);
+        sent_new(t, env, out, end, mss);
+        return true;
+    }
+    if (!t->sendq.len && !t->fin_queued) return false;
+    end = fill(t, env, out, 0, t->sendq.len ? 1 : 0, mss, t->fin_queued && !t->sendq.len);
+    if (out->seg.flags & TCP_FIN) {
+        t->fin_sent = true;
+        t->snd_nxt = seq_max(t->snd_nxt, end);
+    }
+    t->snd_max = seq_max(t->snd_max, end);
+    t->rtt_timing = false;
+    t->persisting = true;
+    t->rexmt_at_us = rexmt_at_us;
+    return true;
+}
+
+static bool out_keepalive(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    t->mark &= (uint8_t)~MARK_KEEPALIVE;
+    begin(t, env, out);
+    out->seg.seq = seq_sub(t->snd_nxt, 1); /* RFC 9293 3.8.4 */
+    finish(t, env, out);
+    return true;
+}
+
+static bool out_ack(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    begin(t, env, out);
+    finish(t, env, out);
+    return true;
+}
+
+/* Nothing may go now, but something waits, and no timer runs: that one is the persist timer, which is
+ * also the override of sender SWS avoidance and the end of a CORK's patience. */
+static void settle(struct tcb *t, struct tcp_env *env)
+{
+    t->mark &= (uint8_t)~MARK_LOOK;
+    if (!tcb_sending(t) || t->rexmt_at_us != TIME_NEVER || seq_lt(t->snd_una, t->snd_nxt)) return;
+    if (!t->sendq.len && (!t->fin_queued || t->fin_sent)) return;
+    t->persisting = true;
+    t->backoff = 0;
+    t->probes = 0;
+    if (t->unacked_us == TIME_NEVER && !t->snd_wnd) t->unacked_us = env->now_us;
+    tcb_arm_rexmt(t, env);
+}
+
+bool tcp_output(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    if (t->state == ST_CLOSED) return false;
+    if (t->mark & MARK_RST) return out_rst(t, env, out);
+    if (t->mark & MARK_SYN) return out_syn(t, env, out);
+    if (tcb_sending(t)) {
+        if (out_lost(t, env, out)) return true;
+        if (out_new(t, env, out)) return true;
+        if ((t->mark & MARK_PROBE) && out_probe(t, env, out)) return true;
+    }
+    if (t->state != ST_SYN_SENT) {
+        if (t->mark & MARK_KEEPALIVE) return out_keepalive(t, env, out);
+        if (t->mark & MARK_ACK) return out_ack(t, env, out);
+    }
+    settle(t, env);
+    return false;
+}

@@ -1,0 +1,23 @@
+/* The policy numbers of TCP, as the stack's configuration sets them. Units as named. */
+#ifndef TCP_PARAMS_H
+#define TCP_PARAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tcp_params {
+    uint32_t msl_us;
+    uint32_t rto_initial_us, rto_min_us, rto_max_us;
+    uint32_t syn_retries, synack_retries, data_retries, orphan_retries;
+    uint32_t delayed_ack_us, quick_acks, ack_every_segments;
+    uint32_t fin_wait2_us;
+    uint32_t timestamp_clock_us;
+    uint32_t initial_window_segments;
+    uint32_t mss_min_bytes;
+    uint32_t challenge_acks_per_s;
+    uint32_t ooo_ranges_max;
+    uint32_t rcvbuf_max_bytes; /* what the window scale must be able to say */
+    bool timestamps, window_scaling, sack, push_each_burst;
+};
+
+#endif

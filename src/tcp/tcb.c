@@ -1,0 +1,232 @@
+#include "tcp/tcb.h"
+
+#include "util/bytes.h"
+
+/* A payload of less than this a segment is not worth sending: limits what options may take. */
+enum { MSS_FLOOR = 8, IP_TCP_HEADERS = IP4_HEADER_LEN + TCP_HEADER_LEN };
+
+void tcb_init(struct tcb *t, const struct tcp_env *env, const struct tcp_options *opt)
+{
+    *t = (struct tcb){
+        .state = ST_CLOSED,
+        .opt = *opt,
+        .rexmt_at_us = TIME_NEVER,
+        .delack_at_us = TIME_NEVER,
+        .keep_at_us = TIME_NEVER,
+        .unacked_us = TIME_NEVER,
+        .heard_us = env->now_us,
+        .peer_mss = 536, /* RFC 9293 3.7.1: without an MSS option */
+        .rcv_mss = 536,
+        .quick = (uint8_t)min_u32(env->params.quick_acks, UINT8_MAX),
+    };
+    rtt_init(&t->rtt, &env->params);
+    cc_init(&t->cc, cc_find(""));
+}
+
+void tcb_free(struct tcb *t, struct tcp_env *env)
+{
+    sendq_free(&t->sendq, env->chunks);
+    recvq_free(&t->recvq, env->bufs);
+    recovery_free(&t->recovery, env->mem);
+}
+
+static void stop_timers(struct tcb *t)
+{
+    t->rexmt_at_us = t->delack_at_us = t->keep_at_us = t->unacked_us = TIME_NEVER;
+    t->persisting = false;
+}
+
+void tcb_close(struct tcb *t, struct tcp_env *env, int error)
+{
+    stop_timers(t);
+    sendq_free(&t->sendq, env->chunks);
+    recovery_free(&t->recovery, env->mem);
+    recvq_drop_ooo(&t->recvq, env->bufs);
+    t->state = ST_CLOSED;
+    t->mark = 0;
+    t->error = (uint8_t)error;
+    t->soft_error = false;
+    t->event |= EVENT_STATE | EVENT_READABLE | EVENT_WRITABLE;
+}
+
+void tcb_time_wait(struct tcb *t, struct tcp_env *env)
+{
+    stop_timers(t);
+    t->state = ST_TIME_WAIT;
+    t->keep_at_us = env->now_us + 2ull * env->params.msl_us;
+    t->event |= EVENT_STATE;
+}
+
+uint32_t tcb_tsval(const struct tcb *t, const struct tcp_env *env)
+{
+    return (uint32_t)(env->now_us / env->params.timestamp_clock_us) + t->ts_offset;
+}
+
+uint16_t tcb_mss_offer(const struct tcb *t, const struct tcp_env *env)
+{
+    uint32_t mss = env->mtu - IP_TCP_HEADERS;
+    if (t->opt.maxseg) mss = min_u32(mss, t->opt.maxseg);
+    return (uint16_t)mss;
+}
+
+uint32_t tcb_snd_mss(const struct tcb *t, const struct tcp_env *env, unsigned option_bytes)
+{
+    uint32_t mtu = t->path_mtu ? min_u32(t->path_mtu, env->mtu) : env->mtu;
+    uint32_t mss = min_u32(mtu - IP_TCP_HEADERS, t->peer_mss);
+    if (t->opt.maxseg) mss = min_u32(mss, t->opt.maxseg);
+    return mss > option_bytes + MSS_FLOOR ? mss - option_bytes : MSS_FLOOR;
+}
+
+uint8_t tcb_wscale_for(uint32_t bytes)
+{
+    uint8_t shift = 0;
+    while (shift < TCP_WSCALE_MAX && (bytes >> shift) > UINT16_MAX) shift++;
+    return shift;
+}
+
+/* The edge up to which there is room now. */
+static seq_t roomy_edge(const struct tcb *t)
+{
+    uint32_t room = t->opt.rcvbuf > t->recvq.readable ? t->opt.rcvbuf - t->recvq.readable : 0;
+    if (t->opt.window_clamp) room = min_u32(room, t->opt.window_clamp);
+    return seq_add(t->rcv_nxt, room);
+}
+
+/* Receiver's silly-window avoidance: a smaller step of the edge is not offered. */
+static uint32_t edge_step(const struct tcb *t, const struct tcp_env *env)
+{
+    return min_u32(t->opt.rcvbuf / 2, tcb_mss_offer(t, env));
+}
+
+uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env)
+{
+    seq_t edge = roomy_edge(t);
+    bool enough = seq_gt(edge, t->rcv_adv) && seq_len(t->rcv_adv, edge) >= edge_step(t, env);
+    uint32_t units = 0;
+    if (enough) units = seq_len(t->rcv_nxt, edge) >> t->rcv_wscale;
+    units = min_u32(units, UINT16_MAX);
+    seq_t offered = seq_add(t->rcv_nxt, units << t->rcv_wscale);
+    if (seq_lt(offered, t->rcv_adv)) {
+        /* The old edge stands. Where the scale cannot say it, say the next it can: never less. */
+        units = (tcb_rcv_wnd(t) + (1u << t->rcv_wscale) - 1) >> t->rcv_wscale;
+        units = min_u32(units, UINT16_MAX);
+        offered = seq_add(t->rcv_nxt, units << t->rcv_wscale);
+    }
+    t->rcv_adv = seq_max(t->rcv_adv, offered);
+    return (uint16_t)units;
+}
+
+bool tcb_window_update_due(const struct tcb *t, const struct tcp_env *env)
+{
+    seq_t edge = roomy_edge(t);
+    if (!seq_gt(edge, t->rcv_adv)) return false;
+    uint32_t growth = seq_len(t->rcv_adv, edge), left = tcb_rcv_wnd(t);
+    if (growth < edge_step(t, env)) return false;
+    /* While the peer has plenty left, the next ACK says it early enough. */
+    return growth >= t->opt.rcvbuf / 2 || left < max_u32(t->opt.rcvbuf / 4, 2u * t->rcv_mss);
+}
+
+void tcb_challenge_ack(struct tcb *t, struct tcp_env *env)
+{
+    uint16_t second = (uint16_t)(env->now_us / 1000000);
+    if (second != t->challenge_s) {
+        t->challenge_s = second;
+        t->challenges = 0;
+    }
+    if (t->challenges >= min_u32(env->params.challenge_acks_per_s, UINT8_MAX)) {
+        env->count.challenge_acks_limited++;
+        return;
+    }
+    t->challenges++;
+    env->count.challenge_acks++;
+    t->mark |= MARK_ACK;
+}
+
+void tcb_arm_rexmt(struct tcb *t, struct tcp_env *env)
+{
+    t->rexmt_at_us = env->now_us + rtt_backed_off(&t->rtt, &env->params, t->backoff);
+}
+
+void tcb_arm_keepalive(struct tcb *t, const struct tcp_env *env)
+{
+    if (!t->opt.keepalive || !tcb_synchronized(t) || t->state == ST_TIME_WAIT) return;
+    if (t->state == ST_FIN_WAIT_2 && t->orphan) return; /* that timer runs already */
+    uint64_t idle_at = t->heard_us + t->opt.keep_idle_s * 1000000ull;
+    t->keep_at_us = max_u64(idle_at, env->now_us);
+}
+
+uint64_t tcb_deadline(const struct tcb *t)
+{
+    uint64_t at = min_u64(min_u64(t->rexmt_at_us, t->delack_at_us), t->keep_at_us);
+    if (t->opt.user_timeout_us && t->unacked_us != TIME_NEVER)
+        at = min_u64(at, t->unacked_us + t->opt.user_timeout_us);
+    return at;
+}
+
+uint32_t tcb_held(const struct tcb *t) { return t->sendq.held + t->recvq.held; }
+
+const char *tcp_state_name(int state)
+{
+    static const char *const names[] = {
+        "?",        "ESTABLISHED", "SYN-SENT",   "SYN-RECEIVED", "FIN-WAIT-1", "FIN-WAIT-2",
+        "TIME-WAIT", "CLOSED",     "CLOSE-WAIT", "LAST-ACK",     "LISTEN",     "CLOSING"};
+    return state > 0 && state < (int)(sizeof(names) / sizeof(names[0])) ? names[state] : names[0];
+}
+
+static const char *check_sequences(const struct tcb *t)
+{
+    if (seq_gt(t->snd_una, t->snd_nxt)) return "tcb: SND.UNA beyond SND.NXT";
+    if (seq_gt(t->snd_nxt, t->snd_max)) return "tcb: SND.NXT beyond what was ever sent";
+    if (seq_len(t->snd_una, t->snd_nxt) > t->sendq.len + t->fin_sent)
+        return "tcb: more in flight than is queued";
+    if (seq_gt(t->rcv_nxt, t->rcv_adv) && !t->fin_rcvd) return "tcb: RCV.NXT beyond the window";
+    if (t->fin_sent && !t->fin_queued) return "tcb: FIN sent but not queued";
+    return NULL;
+}
+
+/* Every state has a running timer or waits for the application or the peer by right. */
+static const char *check_liveness(const struct tcb *t)
+{
+    bool unacked = seq_lt(t->snd_una, t->snd_nxt);
+    if (t->mark) return NULL; /* output will look at it */
+    if (unacked && t->rexmt_at_us == TIME_NEVER) return "tcb: data in flight without a timer";
+    if (tcb_sending(t) && t->sendq.len && t->rexmt_at_us == TIME_NEVER)
+        return "tcb: data waits without a timer";
+    if (t->state == ST_FIN_WAIT_2 && t->orphan && t->keep_at_us == TIME_NEVER)
+        return "tcb: FIN-WAIT-2 of nobody without a timer";
+    if (t->state == ST_TIME_WAIT && t->keep_at_us == TIME_NEVER) return "tcb: TIME-WAIT for ever";
+    return NULL;
+}
+
+static const char *check_state(const struct tcb *t)
+{
+    switch (t->state) {
+    case ST_CLOSED:
+        return tcb_deadline(t) == TIME_NEVER ? NULL : "tcb: a timer runs in CLOSED";
+    case ST_SYN_SENT:
+        return t->fin_rcvd ? "tcb: FIN received before SYN" : NULL;
+    case ST_ESTABLISHED:
+        return t->fin_queued || t->fin_rcvd ? "tcb: FIN in ESTABLISHED" : NULL;
+    case ST_CLOSE_WAIT:
+        return t->fin_queued || !t->fin_rcvd ? "tcb: CLOSE-WAIT without the peer's FIN" : NULL;
+    case ST_FIN_WAIT_1:
+    case ST_FIN_WAIT_2:
+        return !t->fin_queued || t->fin_rcvd ? "tcb: FIN-WAIT with the wrong FINs" : NULL;
+    case ST_CLOSING:
+    case ST_LAST_ACK:
+        return t->fin_queued && t->fin_rcvd ? NULL : "tcb: both FINs are due in this state";
+    default:
+        return NULL;
+    }
+}
+
+const char *tcb_check(const struct tcb *t)
+{
+    const char *broken = check_state(t);
+    if (!broken && t->state != ST_CLOSED && t->state != ST_SYN_SENT) broken = check_sequences(t);
+    if (!broken) broken = check_liveness(t);
+    if (!broken) broken = recvq_check(&t->recvq);
+    if (!broken) broken = sendq_check(&t->sendq);
+    if (!broken && tcb_synchronized(t)) broken = recovery_check(&t->recovery, t->snd_una, t->snd_nxt);
+    return broken;
+}

@@ -1,0 +1,299 @@
+/*
+ * The transmission control block: the state of one connection (RFC 9293 3.3.1), and nothing else. It
+ * knows no addresses, no table, no clock. The verbs around it:
+ *
+ *   user.c       3.10.1-6   what the application asks
+ *   handshake.c  3.10.7.2-3 SYN arrives in LISTEN, segments in SYN-SENT
+ *   input.c      3.10.7.4   segment arrives in any other state
+ *   timeout.c    3.10.8     deadlines
+ *   output.c     3.8        what is the next segment, if any?
+ *
+ * Input and timeout mark (state, `mark`, deadlines); output looks.
+ *
+ *                              +--------+
+ *                  passive:    | CLOSED |  active:
+ *                  see         +--------+  open
+ *                  compact.h    |      |   mark SYN
+ *                               |      v
+ *   +----------+  SYN      +----+   +----------+
+ *   | SYN_RCVD |<----------|        | SYN_SENT |
+ *   +----------+  (simultaneous)<---+----------+
+ *        | ACK of SYN                    | SYN,ACK
+ *        +-------------+   +-------------+
+ *                      v   v
+ *    close: FIN   +-------------+   FIN arrives
+ *     +-----------| ESTABLISHED |-------------+
+ *     v           +-------------+             v
+ *   +------------+                      +------------+
+ *   | FIN_WAIT_1 |--FIN--> CLOSING      | CLOSE_WAIT |
+ *   +------------+           |          +------------+
+ *     | ACK of FIN           | ACK of FIN      | close: FIN
+ *     v                      v                 v
+ *   +------------+  FIN   +-----------+   +----------+
+ *   | FIN_WAIT_2 |------->| TIME_WAIT |   | LAST_ACK |--ACK of FIN--> CLOSED
+ *   +------------+        +-----------+   +----------+
+ */
+#ifndef TCP_TCB_H
+#define TCP_TCB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "tcp/buf.h"
+#include "tcp/cc.h"
+#include "tcp/params.h"
+#include "tcp/recovery.h"
+#include "tcp/recvq.h"
+#include "tcp/rtt.h"
+#include "tcp/sendq.h"
+#include "util/drop.h"
+#include "util/seq.h"
+#include "wire/tcp.h"
+
+#define TIME_NEVER UINT64_MAX
+
+/* Numbered as Linux numbers them (TCP_INFO). */
+enum tcp_state {
+    ST_ESTABLISHED = 1,
+    ST_SYN_SENT,
+    ST_SYN_RCVD,
+    ST_FIN_WAIT_1,
+    ST_FIN_WAIT_2,
+    ST_TIME_WAIT,
+    ST_CLOSED,
+    ST_CLOSE_WAIT,
+    ST_LAST_ACK,
+    ST_LISTEN,
+    ST_CLOSING
+};
+
+/* Reasons to send, set by input, user calls and timeouts; cleared by output. */
+enum tcp_mark {
+    MARK_ACK = 1 << 0,       /* acknowledge now */
+    MARK_SYN = 1 << 1,       /* (re)send SYN or SYN,ACK */
+    MARK_RST = 1 << 2,       /* abort: the last thing this connection says */
+    MARK_PROBE = 1 << 3,     /* zero-window probe, or the override of sender SWS avoidance */
+    MARK_KEEPALIVE = 1 << 4, /* keepalive probe */
+    MARK_LOOK = 1 << 5       /* something changed: see whether data may go */
+};
+
+/* What the application should be told, set by all verbs; taken by the stack. */
+enum tcp_event {
+    EVENT_READABLE = 1 << 0, /* data, or end of stream */
+    EVENT_WRITABLE = 1 << 1, /* the send queue got shorter */
+    EVENT_STATE = 1 << 2,    /* established, half closed, closed, error */
+    EVENT_URGENT = 1 << 3
+};
+
+/* Options that the application sets (all live in the TCB; 0 means the default unless noted). */
+struct tcp_options {
+    uint32_t rcvbuf, sndbuf;       /* bytes of payload */
+    uint32_t user_timeout_us;      /* 0: none */
+    uint32_t notsent_lowat;        /* 0: none */
+    uint32_t window_clamp;         /* 0: none */
+    uint32_t fin_wait2_us;         /* how long FIN-WAIT-2 lasts after close() */
+    uint16_t keep_idle_s, keep_intvl_s;
+    uint16_t maxseg;               /* 0: none */
+    uint8_t keep_probes, syn_count; /* syn_count 0: the stack's */
+    bool nodelay : 1, cork : 1, keepalive : 1;
+};
+
+struct tcb {
+    uint8_t state;
+    uint8_t mark;
+    uint8_t event;
+    uint8_t error; /* errno why it closed, or of the last soft error */
+
+    bool passive : 1, by_cookie : 1;
+    bool wscale_ok : 1, ts_ok : 1, sack_ok : 1;
+    bool orphan : 1;       /* the application has closed it: nobody reads */
+    bool read_shut : 1;    /* SHUT_RD */
+    bool fin_queued : 1;   /* FIN stands after the last byte of sendq */
+    bool fin_sent : 1;     /* ... and was sent: snd_nxt counts it */
+    bool fin_rcvd : 1;     /* rcv_nxt counts it */
+    bool fin_ahead : 1;    /* a FIN came out of order, at rcv_fin */
+    bool urgent_rcv : 1;   /* rcv_up is ahead of what was read */
+    bool urgent_snd : 1;   /* snd_up is beyond snd_una */
+    bool rtt_timing : 1;   /* rtt_seq, rtt_at are valid */
+    bool persisting : 1;   /* rexmt_at is the persist timer */
+    bool soft_error : 1;   /* error is only advice (RFC 1122 4.2.3.9) */
+    bool push : 1;         /* the last byte of sendq ends a write */
+    bool more : 1;         /* MSG_MORE: hold back a partial segment */
+    bool was_rto : 1;      /* the oldest data timed out already: ssthresh stays */
+    uint8_t snd_wscale, rcv_wscale;
+    uint8_t backoff;       /* timeouts in a row (RTO or persist) */
+    uint8_t probes;        /* keepalives without an answer */
+    uint8_t ack_segments;  /* full-sized segments not yet acknowledged */
+    uint8_t quick;         /* ACKs still to send at once */
+    uint8_t syn_retx;
+    uint8_t delack_used;
+
+    seq_t iss, irs;
+    seq_t snd_una, snd_nxt;
+    seq_t snd_max;         /* beyond snd_nxt only by a zero-window probe's byte */
+    seq_t snd_wl1, snd_wl2;
+    uint32_t snd_wnd, snd_wnd_max;
+    seq_t snd_sml;         /* end of the last partial segment sent (Nagle, Minshall's variant) */
+    seq_t snd_up;
+    seq_t rcv_nxt;
+    seq_t rcv_adv;         /* right edge: the furthest ever offered; never moves back */
+    seq_t rcv_acked;       /* Last.ACK.sent (RFC 7323) */
+    seq_t rcv_up, rcv_fin;
+
+    uint16_t peer_mss;     /* from its SYN, bounded below */
+    uint16_t path_mtu;     /* 0: the device's */
+    uint16_t rcv_mss;      /* the largest segment seen: what "full-sized" means */
+    uint16_t challenge_s;  /* second of the last challenge ACK, modulo 2^16 */
+    uint8_t challenges;    /* in that second */
+
+    uint32_t ts_recent, ts_recent_s; /* and when it was set, in seconds */
+    uint32_t ts_offset;
+
+    struct rtt rtt;
+    seq_t rtt_seq;
+    uint64_t rtt_at_us;
+    struct cc cc;
+    struct recovery recovery;
+
+    struct sendq sendq;
+    struct recvq recvq;
+
+    /* deadlines; TIME_NEVER: not running */
+    uint64_t rexmt_at_us;  /* RTO, SYN, persist */
+    uint64_t delack_at_us;
+    uint64_t keep_at_us;   /* keepalive in synchronized states, 2 MSL and FIN-WAIT-2 limit later */
+    uint64_t unacked_us;   /* since when something is unacknowledged (user timeout); TIME_NEVER: nothing */
+    uint64_t heard_us;     /* last segment from the peer */
+    uint64_t sent_us;      /* last data sent (idle restart) */
+
+    struct tcp_options opt;
+
+    uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retx;
+    uint64_t segs_in, segs_out;
+    uint32_t retx_total;
+    uint32_t handshake_us;
+};
+
+/* Counters of the whole stack that the verbs keep. */
+struct tcp_counters {
+    uint64_t opened_active, opened_passive, failed, reset_in, reset_out;
+    uint64_t retx_segments, retx_bytes, rto_expired, fast_recoveries;
+    uint64_t challenge_acks, challenge_acks_limited;
+};
+
+/* What every verb gets: the time, the policy, the memory. */
+struct tcp_env {
+    uint64_t now_us;
+    struct tcp_params params;
+    struct mem *mem;
+    struct buf_pool *bufs;
+    struct sendq_pool *chunks;
+    struct tcp_counters count;
+    uint32_t mtu;     /* of the device */
+    uint32_t gso_max; /* bytes of the largest packet to build, 0: none larger than the MTU */
+};
+
+/* A TCB in CLOSED with all options at their defaults. */
+void tcb_init(struct tcb *t, const struct tcp_env *env, const struct tcp_options *opt);
+/* Let go of all queues. */
+void tcb_free(struct tcb *t, struct tcp_env *env);
+/* Leave for CLOSED, with the errno to report (0: none): timers stop, unsent data goes, what was received
+ * stays readable. */
+void tcb_close(struct tcb *t, struct tcp_env *env, int error);
+/* To TIME-WAIT for 2 MSL. */
+void tcb_time_wait(struct tcb *t, struct tcp_env *env);
+
+static inline bool tcb_synchronized(const struct tcb *t)
+{
+    return t->state != ST_CLOSED && t->state != ST_LISTEN && t->state != ST_SYN_SENT &&
+           t->state != ST_SYN_RCVD;
+}
+/* May the peer still send data? */
+static inline bool tcb_receiving(const struct tcb *t)
+{
+    return t->state == ST_ESTABLISHED || t->state == ST_FIN_WAIT_1 || t->state == ST_FIN_WAIT_2;
+}
+/* May we still send data that is queued? */
+static inline bool tcb_sending(const struct tcb *t)
+{
+    return t->state == ST_ESTABLISHED || t->state == ST_CLOSE_WAIT || t->state == ST_FIN_WAIT_1 ||
+           t->state == ST_CLOSING || t->state == ST_LAST_ACK;
+}
+
+static inline uint32_t tcb_rcv_wnd(const struct tcb *t) { return seq_len(t->rcv_nxt, t->rcv_adv); }
+/* Our TSval now: a clock of timestamp_clock_us plus an offset of this connection's own. */
+uint32_t tcb_tsval(const struct tcb *t, const struct tcp_env *env);
+/* MSS option that we send (RFC 6691): the device's MTU less 40, less still if TCP_MAXSEG says so. */
+uint16_t tcb_mss_offer(const struct tcb *t, const struct tcp_env *env);
+/* Payload of a full wire segment when `option_bytes` of TCP options go with it. */
+uint32_t tcb_snd_mss(const struct tcb *t, const struct tcp_env *env, unsigned option_bytes);
+static inline unsigned tcb_option_bytes(const struct tcb *t) { return t->ts_ok ? 12 : 0; }
+/* The window shift that lets a buffer of `bytes` be offered (RFC 7323 2.2). */
+uint8_t tcb_wscale_for(uint32_t bytes);
+/* The window field for the next segment; moves rcv_adv right if there is room to offer. */
+uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env);
+/* Would an update now move the edge by enough to be worth a segment (RFC 9293 3.8.6.2.2)? */
+bool tcb_window_update_due(const struct tcb *t, const struct tcp_env *env);
+/* An answer of RFC 5961 7: MARK_ACK unless this second's allowance is used up. */
+void tcb_challenge_ack(struct tcb *t, struct tcp_env *env);
+void tcb_arm_rexmt(struct tcb *t, struct tcp_env *env);
+/* The keepalive deadline from what was last heard. */
+void tcb_arm_keepalive(struct tcb *t, const struct tcp_env *env);
+uint64_t tcb_deadline(const struct tcb *t);
+/* Bytes of memory that it holds beside itself. */
+uint32_t tcb_held(const struct tcb *t);
+
+const char *tcp_state_name(int state);
+/* Every invariant of its state; NULL if all hold. */
+const char *tcb_check(const struct tcb *t);
+
+/* ---- the verbs ---- */
+
+/* user.c */
+void tcp_open_active(struct tcb *t, struct tcp_env *env, seq_t iss, uint32_t ts_offset);
+/* Data was appended to sendq. */
+void tcp_user_sent(struct tcb *t, bool more, bool urgent);
+/* n bytes were taken from recvq. */
+void tcp_user_received(struct tcb *t, struct tcp_env *env);
+void tcp_user_shutdown_write(struct tcb *t);
+/* close(): nobody will read or write any more. `abort`: with RST. */
+void tcp_user_close(struct tcb *t, struct tcp_env *env, bool abort);
+/* How much may be appended to sendq now. */
+uint32_t tcp_user_send_room(const struct tcb *t);
+
+/* What input says of a segment. */
+struct tcp_verdict {
+    enum drop_reason drop; /* DROP_NONE: taken */
+    bool reply_rst;        /* answer it by the RST of RFC 9293 3.5.2 for it (tcp_rst_for) */
+};
+struct tcp_verdict tcp_input(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg,
+                             struct buf **owner);
+struct tcp_verdict tcp_input_syn_sent(struct tcb *t, struct tcp_env *env,
+                                      const struct tcp_segment *seg, struct buf **owner);
+/* Options and window of a SYN or SYN,ACK from the peer. */
+void tcp_learn_syn(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg);
+void tcp_established(struct tcb *t, struct tcp_env *env);
+/* URG, text and FIN of a segment whose ACK was good: the last steps of 3.10.7.4. */
+enum drop_reason tcp_input_text(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg,
+                                struct buf **owner);
+/* The RST that answers a segment no connection wants (RFC 9293 3.5.2 group 1); false if it is a RST. */
+bool tcp_rst_for(const struct tcp_segment *seg, struct tcp_segment *rst);
+
+/* ICMP says that the path is narrower, or that there is no way (RFC 9293 3.9.2.2, RFC 5927). */
+void tcp_path_mtu(struct tcb *t, struct tcp_env *env, uint32_t mtu);
+void tcp_icmp_error(struct tcb *t, struct tcp_env *env, int error, bool hard);
+
+void tcp_timeout(struct tcb *t, struct tcp_env *env);
+
+enum { TCP_OUT_IOV = 9 };
+struct tcp_out {
+    struct tcp_segment seg; /* addresses and ports are the stack's to fill */
+    struct iovec iov[TCP_OUT_IOV];
+    int iovcnt;
+    bool retransmission;
+};
+/* The next segment to send now, if any; it counts as sent. */
+bool tcp_output(struct tcb *t, struct tcp_env *env, struct tcp_out *out);
+
+#endif
