@@ -1,0 +1,713 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "lib/scarce.h"
+#include "tcp/recvq.h"
+
+static struct scarce heap;
+static struct mem mem;
+static struct buf_pool pool;
+static struct recvq q;
+static uint64_t nxt;   /* stream position of RCV.NXT */
+static uint64_t taken; /* of the next byte to read */
+
+static int begin(void **state)
+{
+    (void)state;
+    scarce_init(&heap, &mem, 1);
+    buf_pool_init(&pool, &mem);
+    memset(&q, 0, sizeof(q));
+    nxt = taken = 0;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    recvq_free(&q, &pool);
+    assert_true(recvq_idle(&q));
+    buf_pool_free(&pool);
+    assert_int_equal(mem.used, 0);
+    assert_int_equal(heap.blocks, 0);
+    return 0;
+}
+
+static uint8_t byte_at(uint64_t pos)
+{
+    return (uint8_t)(pos * 2654435761u >> 11);
+}
+
+static void check(void)
+{
+    const char *bad = recvq_check(&q);
+    if (bad)
+        fail_msg("%s", bad);
+    assert_int_equal(mem.used, q.held + (uint64_t)pool.free_count *
+                                            (sizeof(struct buf) + BUF_LENT_BYTES));
+}
+
+/* Insert stream bytes [nxt + offset, + len), plain or in a lent buffer; true if that was kept. */
+static bool kept;
+static enum recvq_result put_from(uint32_t offset, uint32_t len, uint32_t max, bool lent)
+{
+    uint32_t advance = 0;
+    struct buf *b = lent ? buf_lend(&pool) : NULL;
+    uint8_t *data = b ? b->memory + 40 : malloc(len + 1);
+    for (uint32_t i = 0; i < len; i++)
+        data[i] = byte_at(nxt + offset + i);
+    struct recvq_data in = {data, len, b};
+    enum recvq_result result = recvq_insert(&q, &pool, offset, &in, max, &advance);
+    kept = b && !in.owner;
+    if (in.owner) {
+        memset(data, 0xee, len);
+        buf_release(&pool, b);
+    }
+    if (!b)
+        free(data);
+    nxt += advance;
+    return result;
+}
+
+static enum recvq_result put(uint32_t offset, uint32_t len)
+{
+    return put_from(offset, len, 256, false);
+}
+
+/* Everything readable is what was sent; take it. */
+static void take_all(void)
+{
+    struct iovec iov[8];
+    check();
+    while (q.readable > 0) {
+        uint32_t n = 0;
+        int count = recvq_peek(&q, 0, iov, 8);
+        for (int i = 0; i < count; i++)
+            for (size_t k = 0; k < iov[i].iov_len; k++)
+                if (((uint8_t *)iov[i].iov_base)[k] != byte_at(taken + n++))
+                    fail_msg("wrong byte at %llu", (unsigned long long)(taken + n - 1));
+        assert_true(n > 0);
+        recvq_consume(&q, &pool, n);
+        taken += n;
+    }
+    assert_int_equal(taken, nxt);
+    check();
+}
+
+static void assert_sack(int count, const struct recvq_range *expected)
+{
+    struct recvq_range got[4];
+    assert_int_equal(recvq_sack(&q, got, 4), count);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(got[i].start, expected[i].start);
+        assert_int_equal(got[i].end, expected[i].end);
+    }
+}
+#define SACK(n, ...) assert_sack(n, (const struct recvq_range[]){__VA_ARGS__})
+
+static void data_in_order_can_be_read_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(put(0, 100), RECVQ_OK);
+    assert_int_equal(nxt, 100);
+    assert_int_equal(q.readable, 100);
+    assert_int_equal(put(0, 50), RECVQ_OK);
+    take_all();
+    assert_true(recvq_idle(&q));
+}
+
+static void a_short_message_holds_little_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(put_from(0, 5, 256, true), RECVQ_OK);
+    assert_false(kept);
+    assert_true(q.held <= 512);
+    recvq_consume(&q, &pool, 5);
+    assert_true(recvq_idle(&q));
+}
+
+static void a_lent_buffer_is_kept_when_a_quarter_of_it_is_payload(void **state)
+{
+    (void)state;
+    put_from(0, 16383, 256, true);
+    assert_false(kept);
+    put_from(0, 16384, 256, true);
+    assert_true(kept);
+    put_from(5, 16384, 256, true);
+    assert_true(kept);
+    put(0, 5);
+    assert_true(q.held <= 4 * (q.readable + sizeof(struct buf)) + 4096);
+    take_all();
+    assert_true(recvq_idle(&q));
+}
+
+static void a_stream_of_small_segments_costs_few_allocations_and_little_memory(void **state)
+{
+    (void)state;
+    for (uint32_t sent = 0; sent < 200000; sent += 10) {
+        put(0, 10);
+        assert_true(q.held <= 512 + 3 * q.readable);
+    }
+    assert_true(heap.calls < 30);
+    assert_true(q.held <= 200000 + 20000);
+    take_all();
+}
+
+static void an_empty_segment_changes_nothing(void **state) /* G163 */
+{
+    (void)state;
+    assert_int_equal(put(0, 0), RECVQ_DUPLICATE);
+    assert_int_equal(put(7, 0), RECVQ_DUPLICATE);
+    assert_true(recvq_idle(&q));
+    assert_int_equal(heap.calls, 0);
+}
+
+static void copy_and_peek_start_where_they_are_told(void **state)
+{
+    (void)state;
+    uint8_t out[4000];
+    struct iovec iov[16];
+    for (int i = 0; i < 6; i++)
+        put(0, 500);
+    for (uint32_t skip = 0; skip <= 3000; skip += 13) {
+        uint32_t len = skip % 700;
+        uint32_t expected = len < 3000 - skip ? len : 3000 - skip;
+        assert_int_equal(recvq_copy(&q, skip, out, len), expected);
+        for (uint32_t i = 0; i < expected; i++)
+            assert_int_equal(out[i], byte_at(skip + i));
+        size_t n = 0;
+        int count = recvq_peek(&q, skip, iov, 16);
+        for (int i = 0; i < count; i++)
+            n += iov[i].iov_len;
+        assert_int_equal(n, 3000 - skip);
+        if (count > 0)
+            assert_int_equal(*(uint8_t *)iov[0].iov_base, byte_at(skip));
+    }
+    assert_int_equal(recvq_peek(&q, 0, iov, 1), 1);
+    assert_int_equal(recvq_peek(&q, 0, iov, 0), 0);
+    take_all();
+}
+
+static void what_was_peeked_stays_where_it_is_while_more_arrives(void **state)
+{
+    (void)state;
+    struct iovec before[4], after[4];
+    put(0, 100);
+    put(150, 20);
+    recvq_peek(&q, 0, before, 4);
+    put(0, 50); /* closes the hole */
+    put(0, 30000);
+    recvq_peek(&q, 0, after, 4);
+    assert_ptr_equal(after[0].iov_base, before[0].iov_base);
+    take_all();
+}
+
+/* G157 G170 */
+static void a_retransmission_that_overlaps_what_waits_delivers_all_of_it(void **state)
+{
+    (void)state;
+    assert_int_equal(put(100, 100), RECVQ_OOO);
+    assert_int_equal(put(300, 50), RECVQ_OOO);
+    assert_int_equal(put(0, 320), RECVQ_OK);
+    assert_int_equal(nxt, 350);
+    assert_int_equal(q.ooo_bytes, 0);
+    take_all();
+    assert_true(recvq_idle(&q));
+}
+
+static void a_longer_segment_at_the_same_place_adds_only_its_end(void **state) /* G158 */
+{
+    (void)state;
+    put(100, 100);
+    assert_int_equal(put(100, 150), RECVQ_OOO);
+    assert_int_equal(q.ooo_bytes, 150);
+    SACK(1, {100, 250});
+    assert_int_equal(put(100, 150), RECVQ_DUPLICATE);
+    assert_int_equal(put(120, 20), RECVQ_DUPLICATE);
+    put(0, 100);
+    assert_int_equal(nxt, 250);
+    take_all();
+}
+
+static void the_first_arrival_of_a_byte_wins(void **state)
+{
+    (void)state;
+    uint8_t liar[64], out[40];
+    uint32_t advance;
+    memset(liar, 0, sizeof(liar));
+    put(10, 10);
+    put(30, 5);
+    struct recvq_data in = {liar, 40, NULL};
+    assert_int_equal(recvq_insert(&q, &pool, 0, &in, 256, &advance), RECVQ_OK);
+    assert_int_equal(advance, 40);
+    recvq_copy(&q, 0, out, 40);
+    for (uint32_t i = 0; i < 40; i++)
+        assert_int_equal(out[i], (i >= 10 && i < 20) || (i >= 30 && i < 35) ? byte_at(i) : 0);
+}
+
+static void sack_blocks_go_when_their_data_is_in_order_or_dropped(void **state) /* G159 */
+{
+    (void)state;
+    put(100, 10);
+    put(200, 10);
+    put(0, 100);
+    SACK(1, {90, 100});
+    recvq_drop_ooo(&q, &pool);
+    SACK(0, {0, 0});
+    assert_int_equal(q.ooo_bytes, 0);
+    put(0, 90);
+    assert_int_equal(nxt, 200);
+    take_all();
+    assert_true(recvq_idle(&q));
+}
+
+static void overlapping_and_touching_ranges_become_one(void **state) /* G165 */
+{
+    (void)state;
+    put(100, 10);
+    put(120, 10);
+    put(140, 10);
+    put(110, 10);
+    SACK(2, {100, 130}, {140, 150});
+    put(90, 100);
+    SACK(1, {90, 190});
+    assert_int_equal(q.ooo_bytes, 100);
+    put(80, 10); /* touches in front */
+    put(75, 8);  /* overlaps in front */
+    SACK(1, {75, 190});
+    put(0, 75);
+    assert_int_equal(nxt, 190);
+    take_all();
+}
+
+static void the_block_just_changed_is_reported_first(void **state) /* G166, RFC 2018 4 */
+{
+    (void)state;
+    put(100, 10);
+    put(300, 10);
+    put(200, 10);
+    SACK(3, {200, 210}, {300, 310}, {100, 110});
+    put(100, 10); /* a duplicate triggers an ACK as well */
+    SACK(3, {100, 110}, {200, 210}, {300, 310});
+    put(310, 5);
+    SACK(3, {300, 315}, {100, 110}, {200, 210});
+    put(400, 1);
+    put(500, 1);
+    SACK(4, {500, 501}, {400, 401}, {300, 315}, {100, 110});
+    put(401, 99); /* joins the two newest: an older one takes the place */
+    SACK(4, {400, 501}, {300, 315}, {100, 110}, {200, 210});
+    struct recvq_range two[2];
+    assert_int_equal(recvq_sack(&q, two, 2), 2);
+    assert_int_equal(two[0].start, 400);
+    assert_int_equal(two[1].start, 300);
+}
+
+static void offsets_up_to_the_largest_window_are_unsigned(void **state) /* G161 G167 */
+{
+    (void)state;
+    put(1u << 30, 10);
+    put(0x80000000u, 10);
+    put(0xfffffff0u, 15);
+    SACK(3, {0xfffffff0u, 0xffffffffu}, {0x80000000u, 0x8000000au}, {1u << 30, (1u << 30) + 10});
+    put(0, 10);
+    SACK(3, {0xffffffe6u, 0xfffffff5u}, {0x7ffffff6u, 0x80000000u},
+         {(1u << 30) - 10, 1u << 30});
+    take_all();
+}
+
+static void a_full_table_gives_the_farthest_range_for_a_nearer_one(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 8; i++)
+        assert_int_equal(put_from(100 + 10 * i, 2, 8, false), RECVQ_OOO);
+    assert_int_equal(put_from(300, 2, 8, false), RECVQ_NO_ROOM);
+    assert_int_equal(put_from(50, 2, 8, false), RECVQ_OOO);
+    SACK(4, {50, 52}, {160, 162}, {150, 152}, {140, 142});
+    assert_int_equal(put_from(172, 2, 8, false), RECVQ_NO_ROOM); /* that one is gone */
+    assert_int_equal(put_from(162, 5, 8, false), RECVQ_OOO);     /* growing costs no place */
+    assert_int_equal(put_from(1, 1, 0, false), RECVQ_NO_ROOM);
+    check();
+}
+
+static void data_in_order_is_taken_when_the_table_is_full(void **state) /* R10 G162 */
+{
+    (void)state;
+    for (uint32_t i = 0; i < 256; i++)
+        assert_int_equal(put(10 + 2 * i, 1), RECVQ_OOO);
+    assert_int_equal(put(10 + 2 * 256, 1), RECVQ_NO_ROOM);
+    assert_int_equal(put(0, 5), RECVQ_OK);
+    assert_int_equal(put(0, 6), RECVQ_OK);
+    assert_int_equal(nxt, 11);
+    take_all();
+}
+
+static void a_segment_over_several_holes_fills_them_all(void **state)
+{
+    (void)state;
+    for (int lent = 0; lent < 2; lent++) {
+        for (int order = 0; order < 2; order++) {
+            put(20000, 3000);
+            put(30000, 10);
+            put(52000, 5000);
+            if (order) {
+                assert_int_equal(put_from(1, 60000, 256, lent), RECVQ_OOO);
+                SACK(1, {1, 60001});
+                put(0, 1);
+            } else {
+                assert_int_equal(put_from(0, 60001, 256, lent), RECVQ_OK);
+            }
+            assert_int_equal(q.readable, 60001);
+            take_all();
+            assert_true(recvq_idle(&q));
+        }
+    }
+}
+
+/* R09: 1-byte segments out of order, in shapes that cost other stacks a walk through all. */
+enum { SMACK = 100000 };
+
+static void one_byte_segments_ascending_make_one_packed_range(void **state)
+{
+    (void)state;
+    for (uint32_t i = 1; i <= SMACK; i++)
+        assert_int_equal(put(i, 1), RECVQ_OOO);
+    SACK(1, {1, SMACK + 1});
+    assert_true(heap.calls < 40);
+    assert_true(q.held <= SMACK + 20000);
+    assert_int_equal(put(0, 1), RECVQ_OK);
+    assert_int_equal(nxt, SMACK + 1);
+    take_all();
+}
+
+static void one_byte_segments_descending_make_one_packed_range(void **state)
+{
+    (void)state;
+    for (uint32_t i = SMACK; i >= 1; i--)
+        assert_int_equal(put(i, 1), RECVQ_OOO);
+    SACK(1, {1, SMACK + 1});
+    assert_true(heap.calls < 40);
+    assert_true(q.held <= SMACK + 20000);
+    put(0, 1);
+    assert_int_equal(nxt, SMACK + 1);
+    take_all();
+}
+
+static void every_second_byte_costs_bounded_memory(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < SMACK; i++)
+        assert_int_equal(put(1 + 2 * i, 1), i < 256 ? RECVQ_OOO : RECVQ_NO_ROOM);
+    assert_true(q.held <= 256 * 320);
+    uint64_t calls = heap.calls;
+    for (uint32_t i = 2 * SMACK; i > 512; i -= 2)
+        assert_int_equal(put(1 + i, 1), RECVQ_NO_ROOM);
+    assert_int_equal(heap.calls, calls); /* what is refused costs nothing */
+    recvq_drop_ooo(&q, &pool);
+    for (uint32_t i = SMACK; i > 0; i--) /* descending: each evicts the farthest */
+        assert_int_equal(put(1 + 2 * i, 1), RECVQ_OOO);
+    assert_true(q.held <= 256 * 320);
+    check();
+}
+
+static void filling_every_second_byte_later_leaves_no_byte_with_a_buffer_of_its_own(void **state)
+{
+    (void)state;
+    for (uint32_t start = 0; start < SMACK; start += 512) {
+        for (uint32_t i = 1; i < 512; i += 2)
+            put(start + i + 1, 1);
+        for (uint32_t i = 1; i < 512; i += 2)
+            put(start + i + 1 + 1, 1);
+    }
+    check();
+    assert_true(q.held <= 4 * q.ooo_bytes);
+    put(0, 2);
+    assert_int_equal(q.ooo_bytes, 0);
+    assert_true(q.held <= 4 * q.readable);
+    take_all();
+}
+
+static void want_of_memory_keeps_the_part_that_fits(void **state)
+{
+    (void)state;
+    put(0, 100);
+    uint32_t room = q.tail->cap - q.tail->start - q.tail->len;
+    mem.limit = mem.used;
+    assert_int_equal(put(0, room + 10), RECVQ_NO_MEMORY);
+    assert_int_equal(nxt, 100 + room);
+    assert_int_equal(put(0, 10), RECVQ_NO_MEMORY);
+    assert_int_equal(put(5, 10), RECVQ_NO_MEMORY);
+    assert_int_equal(nxt, 100 + room);
+    mem.limit = SIZE_MAX;
+    assert_int_equal(put(0, 10), RECVQ_OK);
+    take_all();
+    assert_true(recvq_idle(&q));
+}
+
+/* ---- against a naive model: an array of bytes that are there or not ---- */
+
+enum { MODEL_BYTES = 1 << 20 };
+
+struct model {
+    uint8_t value[MODEL_BYTES];
+    bool there[MODEL_BYTES]; /* at taken .. nxt + window */
+    struct random random;
+    uint32_t window, ooo_max;
+};
+static struct model m;
+
+static size_t slot(uint64_t pos)
+{
+    return (size_t)(pos % MODEL_BYTES);
+}
+
+/* The next run at or after `pos` and before `limit`; start == limit if none. */
+static struct recvq_range run_after(uint64_t pos, uint64_t limit)
+{
+    while (pos < limit && !m.there[slot(pos)])
+        pos++;
+    struct recvq_range r = {(uint32_t)(pos - nxt), 0};
+    while (pos < limit && m.there[slot(pos)])
+        pos++;
+    r.end = (uint32_t)(pos - nxt);
+    return r;
+}
+
+static uint32_t model_runs(struct recvq_range *last)
+{
+    uint32_t count = 0;
+    uint64_t limit = nxt + m.window + 1;
+    struct recvq_range r = run_after(nxt, limit);
+    for (; r.start < r.end; r = run_after(nxt + r.end, limit)) {
+        count++;
+        *last = r;
+    }
+    return count;
+}
+
+/* May the real queue's result differ from the model's? Only for want of memory. */
+static enum recvq_result model_expects(uint32_t offset, uint32_t len, struct recvq_range *evict)
+{
+    uint32_t there = 0;
+    struct recvq_range last = {0, 0};
+    *evict = last;
+    for (uint32_t i = 0; i < len; i++)
+        there += m.there[slot(nxt + offset + i)];
+    if (offset == 0)
+        return RECVQ_OK;
+    if (there == len)
+        return RECVQ_DUPLICATE;
+    if (there > 0 || m.there[slot(nxt + offset - 1)] || m.there[slot(nxt + offset + len)])
+        return RECVQ_OOO;
+    if (model_runs(&last) < m.ooo_max)
+        return RECVQ_OOO;
+    if (last.start < offset)
+        return RECVQ_NO_ROOM;
+    *evict = last;
+    return RECVQ_OOO;
+}
+
+static void model_store(uint64_t pos, uint64_t to, uint64_t from_pos, const uint8_t *data)
+{
+    for (; pos < to; pos++) {
+        if (!m.there[slot(pos)])
+            m.value[slot(pos)] = data[pos - from_pos];
+        m.there[slot(pos)] = true;
+    }
+}
+
+static void model_clear(struct recvq_range r)
+{
+    for (uint32_t i = r.start; i < r.end; i++)
+        m.there[slot(nxt + i)] = false;
+}
+
+/* With at most 4 ranges SACK tells all of them: what is there beyond RCV.NXT, exactly. After a failure
+ * to allocate, take over what was kept; it must be what was there, or be of the segment. */
+static void model_follows(uint32_t offset, uint32_t len, const uint8_t *data)
+{
+    struct recvq_range ranges[4];
+    int count = recvq_sack(&q, ranges, 4);
+    for (uint32_t i = 0; i <= m.window; i++) {
+        bool there = false;
+        for (int k = 0; k < count; k++)
+            there = there || (i >= ranges[k].start && i < ranges[k].end);
+        if (there && !m.there[slot(nxt + i)]) {
+            assert_in_range(i, offset, offset + len - 1);
+            model_store(nxt + i, nxt + i + 1, nxt + offset, data);
+        }
+        assert_int_equal(m.there[slot(nxt + i)], there);
+    }
+}
+
+static void model_checks_sack(uint32_t offset, bool touched)
+{
+    struct recvq_range ranges[4], last;
+    uint32_t runs = model_runs(&last);
+    int count = recvq_sack(&q, ranges, 4);
+    assert_int_equal(count, runs < 4 ? runs : 4);
+    for (int i = 0; i < count; i++) {
+        struct recvq_range r = run_after(nxt + ranges[i].start, nxt + m.window + 1);
+        assert_int_equal(r.start, ranges[i].start);
+        assert_int_equal(r.end, ranges[i].end);
+        assert_false(m.there[slot(nxt + r.start - 1)] && r.start > 0);
+        for (int k = 0; k < i; k++)
+            assert_int_not_equal(ranges[k].start, r.start);
+    }
+    if (touched && offset > 0)
+        assert_true(count > 0 && ranges[0].start <= offset && offset < ranges[0].end);
+}
+
+static void model_insert(uint32_t offset, uint32_t len)
+{
+    uint32_t advance = 0, version = random_below(&m.random, 4);
+    struct buf *b = random_below(&m.random, 2) ? buf_lend(&pool) : NULL;
+    uint8_t *data = b ? b->memory + random_below(&m.random, BUF_LENT_BYTES - len + 1) : malloc(len);
+    for (uint32_t i = 0; i < len; i++)
+        data[i] = (uint8_t)(byte_at(nxt + offset + i) + 77 * version);
+    uint8_t *copy = malloc(len);
+    memcpy(copy, data, len);
+
+    struct recvq_range evict;
+    enum recvq_result expected = model_expects(offset, len, &evict);
+    struct recvq_data in = {data, len, b};
+    uint64_t refused = mem.refused;
+    enum recvq_result result = recvq_insert(&q, &pool, offset, &in, m.ooo_max, &advance);
+    refused = mem.refused - refused;
+    if (in.owner) {
+        memset(data, 0xee, len);
+        buf_release(&pool, b);
+    }
+    if (!b)
+        free(data);
+
+    if (result != expected)
+        assert_true(refused > 0 && result == RECVQ_NO_MEMORY);
+    if (offset == 0) {
+        uint64_t to = result == RECVQ_OK ? nxt + len : nxt + advance;
+        model_store(nxt, to, nxt, copy);
+        while (result == RECVQ_OK && m.there[slot(to)])
+            to++;
+        assert_int_equal(advance, to - nxt);
+        nxt = to;
+    } else {
+        assert_int_equal(advance, 0);
+        if (result == RECVQ_OOO)
+            model_clear(evict);
+        if (refused > 0)
+            model_follows(offset, len, copy);
+        else if (result == RECVQ_OOO)
+            model_store(nxt + offset, nxt + offset + len, nxt + offset, copy);
+    }
+    model_checks_sack(offset, result == RECVQ_DUPLICATE || (result == RECVQ_OOO && refused == 0));
+    free(copy);
+}
+
+static void model_consume(uint32_t n)
+{
+    static uint8_t out[MODEL_BYTES];
+    uint32_t skip = n > 0 ? random_below(&m.random, n) : 0;
+    assert_int_equal(recvq_copy(&q, skip, out + skip, n - skip), n - skip);
+    assert_int_equal(recvq_copy(&q, 0, out, skip), skip);
+    for (uint32_t i = 0; i < n; i++) {
+        if (out[i] != m.value[slot(taken + i)])
+            fail_msg("wrong byte");
+        m.there[slot(taken + i)] = false;
+    }
+    recvq_consume(&q, &pool, n);
+    taken += n;
+}
+
+/* A window, a largest segment and a table size; failing allocations need a table of 4 at most. */
+static void model_run(uint64_t seed, uint32_t steps, uint32_t window, uint32_t segment_max,
+                      uint32_t ooo_max, uint32_t refused_percent)
+{
+    memset(&m.there, 0, sizeof(m.there));
+    m.random.state = seed;
+    m.window = window;
+    m.ooo_max = ooo_max;
+    heap.refused_percent = refused_percent;
+    for (uint32_t i = 0; i < steps; i++) {
+        uint32_t longest = random_below(&m.random, 4) ? segment_max / 8 : segment_max;
+        uint32_t len = 1 + random_below(&m.random, longest);
+        uint32_t offset = random_below(&m.random, 3) ? random_below(&m.random, window - len + 1) : 0;
+        if (random_below(&m.random, 200) == 0) {
+            recvq_drop_ooo(&q, &pool);
+            model_clear((struct recvq_range){0, window + 1});
+        } else {
+            model_insert(offset, len);
+        }
+        check();
+        assert_int_equal(q.readable, nxt - taken);
+        if (q.readable > 0 && (random_below(&m.random, 4) == 0 || q.readable > MODEL_BYTES / 2))
+            model_consume(1 + random_below(&m.random, q.readable));
+    }
+    model_consume(q.readable);
+    heap.refused_percent = 0;
+    recvq_drop_ooo(&q, &pool);
+    assert_true(recvq_idle(&q));
+    nxt = taken;
+}
+
+static void small_segments_in_a_small_window_do_what_the_model_does(void **state)
+{
+    (void)state;
+    model_run(11, 30000, 600, 60, 4, 0);
+    model_run(12, 30000, 1500, 100, 16, 0);
+    model_run(13, 20000, 1500, 40, 256, 0);
+    model_run(14, 20000, 300, 16, 1, 0);
+}
+
+static void large_segments_do_what_the_model_does(void **state)
+{
+    (void)state;
+    model_run(21, 1500, 200000, 65000, 8, 0);
+    model_run(22, 1500, 200000, 20000, 64, 0);
+}
+
+static void allocations_that_fail_cost_bytes_but_never_give_a_wrong_one(void **state)
+{
+    (void)state;
+    model_run(31, 30000, 600, 60, 4, 30);
+    model_run(32, 20000, 1500, 400, 3, 60);
+    model_run(33, 1000, 200000, 65000, 4, 30);
+    model_run(34, 10000, 300, 300, 2, 95);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(data_in_order_can_be_read_at_once),
+        T(a_short_message_holds_little_memory),
+        T(a_lent_buffer_is_kept_when_a_quarter_of_it_is_payload),
+        T(a_stream_of_small_segments_costs_few_allocations_and_little_memory),
+        T(an_empty_segment_changes_nothing),
+        T(copy_and_peek_start_where_they_are_told),
+        T(what_was_peeked_stays_where_it_is_while_more_arrives),
+        T(a_retransmission_that_overlaps_what_waits_delivers_all_of_it),
+        T(a_longer_segment_at_the_same_place_adds_only_its_end),
+        T(the_first_arrival_of_a_byte_wins),
+        T(sack_blocks_go_when_their_data_is_in_order_or_dropped),
+        T(overlapping_and_touching_ranges_become_one),
+        T(the_block_just_changed_is_reported_first),
+        T(offsets_up_to_the_largest_window_are_unsigned),
+        T(a_full_table_gives_the_farthest_range_for_a_nearer_one),
+        T(data_in_order_is_taken_when_the_table_is_full),
+        T(a_segment_over_several_holes_fills_them_all),
+        T(one_byte_segments_ascending_make_one_packed_range),
+        T(one_byte_segments_descending_make_one_packed_range),
+        T(every_second_byte_costs_bounded_memory),
+        T(filling_every_second_byte_later_leaves_no_byte_with_a_buffer_of_its_own),
+        T(want_of_memory_keeps_the_part_that_fits),
+        T(small_segments_in_a_small_window_do_what_the_model_does),
+        T(large_segments_do_what_the_model_does),
+        T(allocations_that_fail_cost_bytes_but_never_give_a_wrong_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
