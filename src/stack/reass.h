@@ -48,7 +48,8 @@ void reass_free(struct reass *r); /* and is empty again, ready for use */
  * reass_free. If a fragment came with ECN's CE mark, the datagram has it (RFC 3168 5.3).
  *
  * DROP_FRAG_BAD: an impossible offset or length, or a TCP header cut in pieces (RFC 1858, 3128):
- * the fragment alone is dropped. Two different ends, or CE beside Not-ECT: the datagram is discarded.
+ * the fragment alone is dropped. Two different ends, or CE beside Not-ECT: the datagram is
+ * discarded.
  * DROP_FRAG_OVERLAP: the datagram is discarded.
  * DROP_FRAG_LIMIT: too many fragments, or more bytes than a source or the module may hold, and
  * DROP_NO_MEMORY, refused by `mem`: the datagram is discarded.

@@ -1,6 +1,6 @@
-/* The one way to read a packet: every step is checked against the bytes that are left. A step beyond
- * the end yields 0 (or NULL, or nothing), takes nothing and marks the cursor as failed for good, so
- * that a parser may read a whole header and ask once. */
+/* The one way to read a packet: every step is checked against the bytes that are left. A step
+ * beyond the end yields 0 (or NULL, or nothing), takes nothing and marks the cursor as failed for
+ * good, so that a parser may read a whole header and ask once. */
 #ifndef WIRE_CURSOR_H
 #define WIRE_CURSOR_H
 

@@ -87,7 +87,7 @@ uint8_t *icmp_make_echo_reply(uint8_t *packet, const struct ip4_header *ip, uint
     uint32_t icmp_len = min_u32(*len, ip->total_len) - ip->header_len;
     uint8_t *icmp = packet + ip->header_len;
     write_header(icmp, ICMP_ECHO_REPLY, 0, icmp_len);
-    /* RFC 1122 3.2.2: a reply has its request's TOS. Not the ECN bits: they mark that one packet. */
+    /* RFC 1122 3.2.2: a reply has its request's TOS; the ECN bits mark that one packet only. */
     *len = IP4_HEADER_LEN + icmp_len;
     ip4_build(icmp - IP4_HEADER_LEN, ip->dst, ip->src, IP4_PROTO_ICMP, ttl,
               (uint8_t)(ip->tos & ~ECN_MASK), (uint16_t)*len);
