@@ -1,0 +1,298 @@
+/*
+ * The simulator: two stacks, a faulty network between them and applications above them, all driven
+ * by one seed in virtual time. The same seed gives the same run, packet for packet.
+ *
+ *   rng       random numbers          packet    packets, without the stack's code
+ *   event     what happens when       link      the network and its faults
+ *   watch     every packet that a stack sends is legal
+ *   app       what the applications do, and that they receive what was sent
+ *   check     the oracles that look at a stack from outside
+ *   world     one run                 scenario  the classes of runs
+ *   plan      what each application will do     main      the command line
+ *
+ * The first oracle that is not content stops the run (sim_fail).
+ */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mytcp.h"
+#include "packet.h"
+#include "rng.h"
+
+enum {
+    HOSTS = 2,
+    PHASES_MAX = 16,
+    SERVER_PORT = 7000,
+    SCRATCH_BYTES = 65536,
+    FLOW_BUCKETS = 256,
+    MS = 1000,
+    SECOND = 1000000
+};
+
+struct world;
+
+/* ------------------------------------------------------------------ events ------------------- */
+
+enum event_kind { EVENT_PACKET, EVENT_START, EVENT_WAKE, EVENT_PHASE, EVENT_FLOOD };
+
+struct event {
+    uint64_t time_us, order;
+    void *what;     /* the packet; the endpoint, or NULL for the acceptor */
+    enum event_kind kind;
+    uint32_t index; /* host, connection or phase */
+};
+
+struct events {
+    struct event *heap;
+    size_t count, cap;
+    uint64_t order;
+};
+
+void events_add(struct events *q, uint64_t time_us, enum event_kind kind, uint32_t index,
+                void *what);
+uint64_t events_next(const struct events *q); /* MYTCP_NEVER_US if there is none */
+struct event events_take(struct events *q);
+void events_free(struct events *q);
+
+/* ------------------------------------------------------------------ the plan of a run -------- */
+
+/* What the network does in one direction. Chances are in parts per million of packets. */
+struct faults {
+    uint32_t delay_us, jitter_us;     /* at least 1; jitter is added, in order */
+    uint32_t reorder_ppm, reorder_us; /* some packets are late by up to this much */
+    uint32_t loss_ppm;
+    uint32_t burst_ppm, burst_len;    /* start of a burst of losses, and its length at most */
+    uint32_t dup_ppm, corrupt_ppm;
+    uint64_t rate_bytes_per_s;        /* 0: no limit */
+    uint32_t queue_bytes;             /* of the rate limit */
+    uint32_t mtu;                     /* 0: no limit */
+    uint32_t batch_us;                /* arrivals come in batches this far apart; 0: singly */
+    bool cut;                         /* partition: everything is lost */
+};
+
+/* At a time, the network (both ways) or a host changes. */
+enum phase_kind { PHASE_CUT, PHASE_HEAL, PHASE_LINK_MTU, PHASE_HOST_MTU, PHASE_CALM };
+
+struct phase {
+    uint64_t time_us;
+    enum phase_kind kind;
+    uint32_t value, host;
+};
+
+/* How an endpoint ends its connection. */
+enum ending {
+    END_SHUT,  /* shutdown after the last byte, read to the end, close */
+    END_CLOSE, /* close after the last byte, if nothing is to come; else as END_SHUT */
+    END_RUDE,  /* close in the middle, whatever is unread */
+    END_ABORT  /* reset in the middle */
+};
+
+enum { POLICY_WATCH, POLICY_EDGE, POLICY_POLL }; /* how an endpoint learns that it may go on */
+
+struct habits {
+    uint32_t read_max, write_max; /* bytes of one call */
+    uint32_t pause_us, pauses;    /* the reader sleeps up to this long, this often */
+    uint32_t zero_copy_ppm, message_ppm, peek_ppm, oob_ppm, toggle_ppm, truncate_ppm;
+    uint32_t echo_room;           /* an echo stops reading when it owes this much */
+    uint32_t rcvbuf, sndbuf;      /* 0: the default */
+    uint32_t maxseg, clamp, lowat;
+    bool nodelay, cork, quickack, reno, keepalive;
+    int policy;
+    enum ending ending;
+    uint64_t end_after;           /* END_RUDE, END_ABORT: after this many bytes sent and received */
+    bool lazy;                    /* shuts down only after the other side did */
+};
+
+struct plan {
+    uint32_t client; /* host */
+    uint16_t client_port; /* 0: the stack picks */
+    uint64_t start_us;
+    uint64_t bytes[2]; /* sent by client, server */
+    bool echo;         /* the server sends what it receives */
+    bool simultaneous; /* both connect */
+    bool chained;      /* starts when the one before has ended */
+    struct habits habits[2];
+};
+
+struct setup {
+    uint64_t seed;
+    uint32_t conns;
+    struct mytcp_config config[HOSTS]; /* all but address, entropy and allocator */
+    struct faults faults;              /* both ways; differ in their random stream only */
+    struct phase phases[PHASES_MAX];
+    uint32_t phase_count;
+    uint64_t calm_us;   /* faults stop here */
+    uint64_t grace_us;  /* then all is over within this */
+    bool local;         /* super-segments pass whole */
+    bool cookies;       /* a stray connection may be conjured up by a replayed cookie */
+    bool fragile;       /* connections may fail with an error */
+    bool wrap;          /* sequence numbers of the first connection wrap early */
+    uint32_t alloc_fail_ppm;
+    uint32_t flood_us;  /* a spoofed SYN to host 1 each so often; 0: none */
+    uint64_t bytes_max; /* of one direction of one connection */
+    uint64_t spread_us; /* connections start within this time */
+    uint32_t rude_ppm;  /* ends END_RUDE or END_ABORT */
+    uint32_t slow_ppm;  /* slow readers */
+    uint32_t small_ppm; /* small buffers */
+    bool echo_only, simultaneous, chained, tiny_reads;
+    bool trace;
+};
+
+/* ------------------------------------------------------------------ the run ------------------ */
+
+struct link {
+    struct faults faults;
+    struct rng rng;
+    uint64_t free_us, last_us; /* the wire is free; the last arrival in order */
+    uint32_t burst_left;
+};
+
+/* What one host's packets of one connection showed. */
+struct flow {
+    struct flow *next;
+    uint32_t host;
+    uint16_t lport, rport;
+    bool syn_seen, data_seen, edge_known, peer_fin_acked, fin_seen, scaled, ts, peer_ts;
+    int8_t wscale;
+    uint16_t mss, syn_window;
+    uint32_t iss, ack, edge, fin_seq;
+    struct endpoint *endpoint;
+};
+
+struct memory {
+    struct world *world;
+    struct rng rng;
+    uint64_t bytes, blocks, calls;
+    uint32_t fail_ppm;
+};
+
+struct host {
+    struct world *world;
+    uint32_t index;
+    mytcp_stack *stack;
+    struct mytcp_config config;
+    struct memory memory;
+    uint64_t clock_us;   /* its clock is ahead of virtual time by this */
+    uint32_t mtu;
+    int listener;
+    uint64_t accept_at_us;
+    struct rng rng;
+    struct endpoint **run; /* endpoints with something to do */
+    uint32_t run_count, run_cap;
+    uint64_t baseline_bytes;  /* held when nothing has happened yet */
+    uint64_t uncounted_bytes; /* held, but not in its statistics */
+};
+
+enum endpoint_state { EP_UNBORN, EP_CONNECTING, EP_OPEN, EP_DONE };
+
+struct endpoint {
+    struct conn *conn;
+    uint32_t side; /* 0 client, 1 server */
+    struct host *host;
+    struct habits *habits;
+    struct rng rng;
+    int fd;
+    enum endpoint_state state;
+    uint64_t key; /* of the bytes it sends */
+    uint64_t total, sent, received;
+    uint64_t read_at_us, write_at_us; /* sleeps until then */
+    bool eof, shut, corked, closed, aborted;
+    bool can_read, can_write, told_read, told_write, queued;
+    uint32_t watching, pauses;
+    int error;
+};
+
+struct conn {
+    struct world *world;
+    uint32_t index;
+    struct plan *plan;
+    uint16_t port[2]; /* of client, server; host order */
+    bool over;
+    struct endpoint end[2];
+};
+
+struct world {
+    const struct setup *setup;
+    uint64_t now_us, limit_us, calm_us;
+    struct events events;
+    struct link link[HOSTS]; /* from host i */
+    struct host host[HOSTS];
+    struct plan *plans;
+    struct conn *conns;
+    uint32_t over;           /* connections that have ended */
+    struct flow *flows[FLOW_BUCKETS];
+    struct rng rng;
+    uint64_t hash;           /* of every packet and its time */
+    uint64_t packets, wire_packets, steps, strays;
+    uint64_t digest;         /* of both stacks along the way */
+    uint32_t iss[HOSTS];     /* of the first connection */
+    uint64_t finished_us;    /* when the last connection ended */
+    bool memory_short;       /* allocation may fail now */
+    bool polling;            /* some endpoint asks by mytcp_poll */
+    bool trace, failed;
+    char failure[600];
+    uint8_t scratch[SCRATCH_BYTES], expected[SCRATCH_BYTES];
+};
+
+/* Record what is wrong; the run ends. Only the first counts. */
+void sim_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_note(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+uint32_t host_address(uint32_t index); /* network order */
+uint64_t host_now(const struct host *h);
+struct host *host_peer(const struct host *h);
+struct endpoint *endpoint_peer(const struct endpoint *ep);
+
+/* link: a stack sent p, which is taken over. */
+void link_send(struct world *w, uint32_t from, struct packet *p);
+void link_flood(struct world *w); /* one spoofed SYN */
+
+/* watch: look at a packet that a stack sends. */
+void watch_packet(struct host *h, const struct packet *p, const struct mytcp_tx *tx);
+void watch_free(struct world *w);
+
+/* pattern: the bytes of a stream are a function of its key and their offset. */
+void pattern_fill(uint64_t key, uint64_t offset, uint8_t *out, size_t len);
+/* `len` if all are right, else the index of the first wrong one */
+size_t pattern_check(struct world *w, uint64_t key, uint64_t offset, const uint8_t *data,
+                     size_t len);
+
+/* app */
+void app_start(struct conn *c);                   /* time to connect */
+void app_wake(struct host *h, struct endpoint *ep); /* a sleep is over; NULL: of the acceptor */
+bool app_run(struct host *h);                     /* true if anything was done */
+void app_listen(struct host *h);
+void app_unlisten(struct host *h);
+void io_read(struct endpoint *ep);                /* one call of the receiving kind */
+void io_write(struct endpoint *ep, uint64_t limit); /* one call of the sending kind, up to limit */
+void io_error(struct endpoint *ep, const char *call, int error);
+void io_close(struct endpoint *ep);
+bool conn_strict(const struct conn *c);           /* must end without an error */
+
+/* check: the oracles that look at a stack from outside */
+void check_baseline(struct host *h);              /* before anything happens */
+void check_stack(struct host *h, bool thorough);  /* the ceiling; thorough: every invariant */
+void check_stuck(struct world *w);                /* nothing happens any more: fail, and say where */
+void check_end(struct host *h);                   /* after everything: nothing is left */
+
+/* world */
+bool world_run(struct world *w, const struct setup *setup, const uint64_t clock_us[HOSTS]);
+void world_free(struct world *w);
+
+/* scenario */
+struct scenario {
+    const char *name, *sentence;
+    uint32_t worlds; /* in the default run */
+    void (*make)(struct setup *s, struct rng *r);
+};
+extern const struct scenario scenarios[];
+extern const size_t scenario_count;
+void scenario_setup(const struct scenario *scenario, uint64_t seed, struct setup *s);
+/* The plan of every connection of a run; freed with free(). */
+struct plan *scenario_plans(const struct setup *s);
+
+#endif
