@@ -131,14 +131,13 @@ struct mytcp_driver driver_ops(struct mytcp_tun *tun)
 
 /* ---- the thread ---- */
 
-/* Sleep without the lock. True if the time came, rather than a packet or a call. */
-static bool sleep_unlocked(struct mytcp_tun *tun, uint64_t now_us)
+static void sleep_unlocked(struct mytcp_tun *tun, uint64_t now_us)
 {
     struct driver_thread *thread = &tun->thread;
     uint64_t until_us = turn_deadline_us(tun);
     struct pollfd fds[2] = {turn_pollfd(tun, now_us), {.fd = thread->wake_fd, .events = POLLIN}};
     if (until_us <= now_us) {
-        return false;
+        return;
     }
     thread->sleeps_until_us = until_us;
     (void)pthread_mutex_unlock(&thread->mutex);
@@ -149,28 +148,25 @@ static bool sleep_unlocked(struct mytcp_tun *tun, uint64_t now_us)
     }
     driver_lock(tun);
     thread->sleeps_until_us = 0;
-    return ready == 0;
 }
 
 static void *run_thread(void *ctx)
 {
     struct mytcp_tun *tun = ctx;
     struct driver_thread *thread = &tun->thread;
-    bool time_came = false;
     driver_lock(tun);
     while (!thread->stopping) {
         uint64_t now_us = mytcp_tun_now_us();
+        bool due = turn_deadline_us(tun) <= now_us;
         int moved = turn_pass(tun, now_us);
-        /* a timer may have ended something even if no packet tells of it */
-        if (moved != 0 || time_came) {
+        if (moved != 0 || due) { /* a timer may end something and no packet tells of it */
             tell_waiters(thread);
         }
         if (moved < 0) {
             break;
         }
-        time_came = false;
         if (moved == 0) {
-            time_came = sleep_unlocked(tun, now_us);
+            sleep_unlocked(tun, now_us);
         } else {
             (void)pthread_mutex_unlock(&thread->mutex);
             driver_lock(tun);
