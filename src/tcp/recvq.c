@@ -3,40 +3,27 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "tcp/run.h"
 #include "util/mem.h"
 
 enum {
-    LINK_BYTES = 16384,    /* from here on a lent buffer is kept: held is 4x used at worst */
-    GROW_BYTES = 16384,    /* copies go to buffers that double with what is queued, up to this */
-    COALESCE_BYTES = 2048, /* a buffer with no more in it is emptied into its predecessor's room */
     RANGES_MIN = 4,
-    RECENT_MAX = 4         /* SACK blocks that an option has room for (RFC 2018 3) */
+    RECENT_MAX = 4 /* SACK blocks that an option has room for (RFC 2018 3) */
 };
 
-/* A run of bytes without a hole. Positions count from where RCV.NXT stood when the first hole
- * appeared, so that its advance changes no range. */
-struct range {
-    uint64_t start, end;
-    struct buf *head, *tail;
-};
-
-/* Ranges neither overlap nor touch each other or RCV.NXT. */
+/* Ranges neither overlap nor touch each other or RCV.NXT. Positions count from where RCV.NXT stood
+ * when the first hole appeared, so that its advance changes no range. */
 struct recvq_ooo {
     uint64_t nxt;                /* the position of RCV.NXT */
     uint64_t recent[RECENT_MAX]; /* a position within each range that changed last, newest first */
     uint32_t recent_count;
     uint32_t count, cap;
-    struct range ranges[];       /* sorted */
+    struct run ranges[];       /* sorted */
 };
 
 static size_t ooo_size(uint32_t cap)
 {
-    return sizeof(struct recvq_ooo) + cap * sizeof(struct range);
-}
-
-static uint32_t room_after(const struct buf *b)
-{
-    return b->cap - b->start - b->len;
+    return sizeof(struct recvq_ooo) + cap * sizeof(struct run);
 }
 
 static uint64_t min64(uint64_t a, uint64_t b)
@@ -44,125 +31,14 @@ static uint64_t min64(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static void let_go(struct recvq *q, struct buf_pool *pool, struct buf *b)
-{
-    q->held -= buf_charge(b);
-    buf_release(pool, b);
-}
-
-static void let_go_all(struct recvq *q, struct buf_pool *pool, struct buf *b)
-{
-    while (b) {
-        struct buf *next = b->next;
-        let_go(q, pool, b);
-        b = next;
-    }
-}
-
-/* ---- one range ---- */
-
-/* The buffer that the data came in, if it is worth keeping, else an empty compact one for a run
- * that already has `queued` bytes; NULL without memory. */
-static struct buf *buffer_for(struct recvq *q, struct buf_pool *pool, struct recvq_data *in,
-                              const uint8_t *data, uint32_t len, uint64_t queued)
-{
-    struct buf *b = in->owner;
-    if (b && len >= LINK_BYTES) {
-        in->owner = NULL;
-        b->next = NULL;
-        b->start = (uint32_t)(data - b->memory);
-        b->len = len;
-    } else {
-        uint32_t hint = (uint32_t)min64(queued, GROW_BYTES - sizeof(*b));
-        b = buf_compact(pool, hint > len ? hint : len);
-        if (!b && hint > len)
-            b = buf_compact(pool, len);
-        if (!b)
-            return NULL;
-    }
-    q->held += buf_charge(b);
-    return b;
-}
-
-static void link_after(struct range *r, struct buf *b)
-{
-    if (r->tail)
-        r->tail->next = b;
-    else
-        r->head = b;
-    r->tail = b;
-}
-
-/* Copy to the end of b's run. Where b is the buffer that the data came in, every byte after the run
- * has its place in it already: hence memmove. */
-static void copy_after(struct buf *b, const uint8_t *data, uint32_t len)
-{
-    memmove(b->memory + b->start + b->len, data, len);
-    b->len += len;
-}
-
-/* Append up to len bytes of `in` from `from` on; fewer only for want of memory. */
-static void append(struct recvq *q, struct buf_pool *pool, struct range *r, struct recvq_data *in,
-                   uint32_t from, uint32_t len)
-{
-    const uint8_t *data = in->data + from;
-    bool links = in->owner && len >= LINK_BYTES;
-    if (links || !r->tail || room_after(r->tail) < len) {
-        struct buf *b = buffer_for(q, pool, in, data, len, r->end - r->start);
-        if (b)
-            link_after(r, b);
-        else
-            len = r->tail ? room_after(r->tail) : 0;
-    }
-    if (!links && len > 0)
-        copy_after(r->tail, data, len);
-    r->end += len;
-}
-
-/* Put the first len bytes of `in` in front of a range, memory permitting. Copies fill a buffer from
- * its end, so that a run that grows downwards uses memory as well as one that grows upwards. */
-static void prepend(struct recvq *q, struct buf_pool *pool, struct range *r, struct recvq_data *in,
-                    uint32_t len)
-{
-    bool links = in->owner && len >= LINK_BYTES;
-    struct buf *b = r->head;
-    if (links || b->start < len) {
-        b = buffer_for(q, pool, in, in->data, len, r->end - r->start);
-        if (!b)
-            return;
-        b->next = r->head;
-        r->head = b;
-        if (!links)
-            b->start = b->cap;
-    }
-    if (!links) {
-        b->start -= len;
-        b->len += len;
-        memcpy(b->memory + b->start, in->data, len);
-    }
-    r->start -= len;
-}
-
-/* Join two adjacent runs. Small buffers at the seam are poured together: otherwise a peer that
- * sends every second byte first would make each byte cost a buffer. */
-static void concat(struct recvq *q, struct buf_pool *pool, struct range *r,
-                   const struct range *more)
-{
-    struct buf *b = more->head;
-    while (b && b->len <= COALESCE_BYTES && b->len <= room_after(r->tail)) {
-        struct buf *next = b->next;
-        copy_after(r->tail, b->memory + b->start, b->len);
-        let_go(q, pool, b);
-        b = next;
-    }
-    if (b) {
-        link_after(r, b);
-        r->tail = more->tail;
-    }
-    r->end = more->end;
-}
-
 /* ---- the ranges ---- */
+
+/* What is in order, as a run that ends at RCV.NXT. */
+static struct run in_order(const struct recvq *q)
+{
+    uint64_t nxt = q->ooo ? q->ooo->nxt : 0;
+    return (struct run){nxt - q->readable, nxt, q->head, q->tail};
+}
 
 /* The first range that ends at or after `pos`, or count. */
 static uint32_t first_reaching(const struct recvq_ooo *o, uint64_t pos)
@@ -188,7 +64,7 @@ static void forget(struct recvq_ooo *o, uint64_t from, uint64_t to)
 }
 
 /* RFC 2018 4: the block with the segment that triggered the ACK goes first. */
-static void remember(struct recvq_ooo *o, const struct range *r)
+static void remember(struct recvq_ooo *o, const struct run *r)
 {
     forget(o, r->start, r->end);
     if (o->recent_count < RECENT_MAX)
@@ -229,15 +105,15 @@ static bool grow_table(struct recvq *q, struct buf_pool *pool, uint32_t ooo_max)
 static void evict_farthest(struct recvq *q, struct buf_pool *pool)
 {
     struct recvq_ooo *o = q->ooo;
-    struct range *r = &o->ranges[--o->count];
+    struct run *r = &o->ranges[--o->count];
     forget(o, r->start, r->end);
     q->ooo_bytes -= (uint32_t)(r->end - r->start);
-    let_go_all(q, pool, r->head);
+    run_free(r, q, pool);
 }
 
 /* Extend `r` by what `in`, whose first byte stands at `at`, has beyond its end; take in the ranges
  * from index `next` on that it reaches. Stops early for want of memory. */
-static void extend(struct recvq *q, struct buf_pool *pool, struct range *r, struct recvq_data *in,
+static void extend(struct recvq *q, struct buf_pool *pool, struct run *r, struct recvq_data *in,
                    uint64_t at, uint32_t next)
 {
     struct recvq_ooo *o = q->ooo;
@@ -246,12 +122,12 @@ static void extend(struct recvq *q, struct buf_pool *pool, struct range *r, stru
     for (;;) {
         uint64_t stop = taken < count ? min64(end, o->ranges[taken].start) : end;
         if (r->end < stop)
-            append(q, pool, r, in, (uint32_t)(r->end - at), (uint32_t)(stop - r->end));
+            run_append(r, q, pool, in, (uint32_t)(r->end - at), (uint32_t)(stop - r->end));
         if (taken == count || o->ranges[taken].start > r->end)
             break;
-        const struct range *more = &o->ranges[taken++];
+        const struct run *more = &o->ranges[taken++];
         q->ooo_bytes -= (uint32_t)(more->end - more->start);
-        concat(q, pool, r, more);
+        run_join(r, q, pool, more);
     }
     if (taken > next) {
         memmove(o->ranges + next, o->ranges + taken, (count - taken) * sizeof(o->ranges[0]));
@@ -262,8 +138,8 @@ static void extend(struct recvq *q, struct buf_pool *pool, struct range *r, stru
 static enum recvq_result insert_in_order(struct recvq *q, struct buf_pool *pool,
                                          struct recvq_data *in, uint32_t *advance)
 {
-    uint64_t nxt = q->ooo ? q->ooo->nxt : 0;
-    struct range r = {nxt - q->readable, nxt, q->head, q->tail};
+    struct run r = in_order(q);
+    uint64_t nxt = r.end;
     extend(q, pool, &r, in, nxt, 0);
     q->head = r.head;
     q->tail = r.tail;
@@ -290,8 +166,8 @@ static enum recvq_result new_range(struct recvq *q, struct buf_pool *pool, uint3
     if (full && count < ooo_max && !grow_table(q, pool, ooo_max) && i == count)
         return RECVQ_NO_MEMORY;
     struct recvq_ooo *o = q->ooo;
-    struct range r = {.start = at, .end = at};
-    append(q, pool, &r, in, 0, in->len);
+    struct run r = {.start = at, .end = at};
+    run_append(&r, q, pool, in, 0, in->len);
     if (!r.head) {
         if (o->count == 0)
             free_table(q, pool);
@@ -316,10 +192,10 @@ static enum recvq_result insert_ooo(struct recvq *q, struct buf_pool *pool, uint
     if (!o || i == o->count || o->ranges[i].start > end)
         return new_range(q, pool, i, at, in, ooo_max);
 
-    struct range *r = &o->ranges[i];
-    const struct range before = *r;
+    struct run *r = &o->ranges[i];
+    const struct run before = *r;
     if (r->start > at)
-        prepend(q, pool, r, in, (uint32_t)(r->start - at));
+        run_prepend(r, q, pool, in, (uint32_t)(r->start - at));
     q->ooo_bytes -= (uint32_t)(before.end - before.start);
     extend(q, pool, r, in, at, i + 1);
     q->ooo_bytes += (uint32_t)(r->end - r->start);
@@ -354,7 +230,8 @@ void recvq_drop_ooo(struct recvq *q, struct buf_pool *pool)
 void recvq_free(struct recvq *q, struct buf_pool *pool)
 {
     recvq_drop_ooo(q, pool);
-    let_go_all(q, pool, q->head);
+    struct run r = in_order(q);
+    run_free(&r, q, pool);
     *q = (struct recvq){0};
 }
 
@@ -409,7 +286,8 @@ void recvq_consume(struct recvq *q, struct buf_pool *pool, uint32_t n)
         q->head = b->next;
         if (!q->head)
             q->tail = NULL;
-        let_go(q, pool, b);
+        q->held -= buf_charge(b);
+        buf_release(pool, b);
     }
 }
 
@@ -431,7 +309,7 @@ int recvq_sack(const struct recvq *q, struct recvq_range *ranges, int max)
     for (uint32_t i = 0; i < o->recent_count + o->count && n < max; i++) {
         bool recent = i < o->recent_count;
         uint32_t at = recent ? first_reaching(o, o->recent[i] + 1) : i - o->recent_count;
-        const struct range *r = &o->ranges[at];
+        const struct run *r = &o->ranges[at];
         struct recvq_range out = {(uint32_t)(r->start - o->nxt), (uint32_t)(r->end - o->nxt)};
         if (!listed(ranges, n, out))
             ranges[n++] = out;
@@ -441,24 +319,6 @@ int recvq_sack(const struct recvq *q, struct recvq_range *ranges, int max)
 
 /* ---- invariants ---- */
 
-static const char *check_run(const struct buf *head, const struct buf *tail, uint64_t len,
-                             uint64_t *held)
-{
-    const struct buf *last = NULL;
-    for (const struct buf *b = head; b; b = b->next) {
-        if (b->len == 0 || b->start > b->cap || b->len > b->cap - b->start)
-            return "recvq: a buffer's run lies outside its memory";
-        if (b->len > len)
-            return "recvq: buffers hold more than the run";
-        len -= b->len;
-        *held += buf_charge(b);
-        last = b;
-    }
-    if (len != 0)
-        return "recvq: buffers hold less than the run";
-    return last == tail ? NULL : "recvq: the tail is not the last buffer";
-}
-
 static const char *check_ooo(const struct recvq *q, uint64_t *held)
 {
     const struct recvq_ooo *o = q->ooo;
@@ -466,10 +326,10 @@ static const char *check_ooo(const struct recvq *q, uint64_t *held)
     if (o->count == 0 || o->count > o->cap)
         return "recvq: a range table that is empty or too full";
     for (uint32_t i = 0; i < o->count; i++) {
-        const struct range *r = &o->ranges[i];
+        const struct run *r = &o->ranges[i];
         if (r->start <= end || r->end <= r->start)
             return "recvq: ranges touch, overlap or are out of order";
-        const char *bad = check_run(r->head, r->tail, r->end - r->start, held);
+        const char *bad = run_check(r, held);
         if (bad)
             return bad;
         bytes += r->end - r->start;
@@ -479,6 +339,9 @@ static const char *check_ooo(const struct recvq *q, uint64_t *held)
         uint32_t at = first_reaching(o, o->recent[i] + 1);
         if (at == o->count || o->ranges[at].start > o->recent[i])
             return "recvq: a remembered range is gone";
+        for (uint32_t k = 0; k < i; k++)
+            if (o->recent[k] >= o->ranges[at].start && o->recent[k] < o->ranges[at].end)
+                return "recvq: a range is remembered twice";
     }
     *held += ooo_size(o->cap);
     return bytes == q->ooo_bytes ? NULL : "recvq: ooo_bytes is not the sum of the ranges";
@@ -487,7 +350,8 @@ static const char *check_ooo(const struct recvq *q, uint64_t *held)
 const char *recvq_check(const struct recvq *q)
 {
     uint64_t held = 0;
-    const char *bad = check_run(q->head, q->tail, q->readable, &held);
+    const struct run r = in_order(q);
+    const char *bad = run_check(&r, &held);
     if (!bad && q->ooo)
         bad = check_ooo(q, &held);
     if (bad)

@@ -94,15 +94,15 @@ static void want_of_memory_empties_the_cache_before_it_is_reported(void **state)
     buf_release(&pool, b);
 }
 
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_buffer_released_last_is_lent_first, begin, end),
-        cmocka_unit_test_setup_teardown(only_so_many_lent_buffers_are_kept_warm, begin, end),
-        cmocka_unit_test_setup_teardown(
-            a_compact_buffer_has_the_room_asked_for_and_at_most_twice_of_it, begin, end),
-        cmocka_unit_test_setup_teardown(want_of_memory_empties_the_cache_before_it_is_reported, begin,
-                                        end),
+        T(the_buffer_released_last_is_lent_first),
+        T(only_so_many_lent_buffers_are_kept_warm),
+        T(a_compact_buffer_has_the_room_asked_for_and_at_most_twice_of_it),
+        T(want_of_memory_empties_the_cache_before_it_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -331,6 +331,22 @@ static void a_full_table_gives_the_farthest_range_for_a_nearer_one(void **state)
     assert_int_equal(put_from(172, 2, 8, false), RECVQ_NO_ROOM); /* that one is gone */
     assert_int_equal(put_from(162, 5, 8, false), RECVQ_OOO);     /* growing costs no place */
     assert_int_equal(put_from(1, 1, 0, false), RECVQ_NO_ROOM);
+    assert_int_equal(put_from(1, 1, 4, false), RECVQ_OOO); /* the bound may shrink */
+    struct recvq_range ranges[4];
+    assert_int_equal(recvq_sack(&q, ranges, 4), 4);
+    assert_int_equal(q.ooo_bytes, 1 + 3 * 2);
+    check();
+}
+
+static void a_table_that_cannot_grow_behaves_as_a_full_one(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++)
+        put(100 + 10 * i, 2);
+    mem.limit = mem.used + 270; /* a compact buffer, but not a larger table */
+    assert_int_equal(put(300, 2), RECVQ_NO_MEMORY);
+    assert_int_equal(put(50, 2), RECVQ_OOO);
+    SACK(4, {50, 52}, {120, 122}, {110, 112}, {100, 102});
     check();
 }
 
@@ -526,8 +542,8 @@ static void model_clear(struct recvq_range r)
         m.there[slot(nxt + i)] = false;
 }
 
-/* With at most 4 ranges SACK tells all of them: what is there beyond RCV.NXT, exactly. After a failure
- * to allocate, take over what was kept; it must be what was there, or be of the segment. */
+/* With at most 4 ranges SACK tells all of them: what is there beyond RCV.NXT, exactly. After a
+ * failure to allocate, take over what was kept; it must be what was there, or be of the segment. */
 static void model_follows(uint32_t offset, uint32_t len, const uint8_t *data)
 {
     struct recvq_range ranges[4];
@@ -634,7 +650,8 @@ static void model_run(uint64_t seed, uint32_t steps, uint32_t window, uint32_t s
     for (uint32_t i = 0; i < steps; i++) {
         uint32_t longest = random_below(&m.random, 4) ? segment_max / 8 : segment_max;
         uint32_t len = 1 + random_below(&m.random, longest);
-        uint32_t offset = random_below(&m.random, 3) ? random_below(&m.random, window - len + 1) : 0;
+        bool ahead = random_below(&m.random, 3) > 0;
+        uint32_t offset = ahead ? random_below(&m.random, window - len + 1) : 0;
         if (random_below(&m.random, 200) == 0) {
             recvq_drop_ooo(&q, &pool);
             model_clear((struct recvq_range){0, window + 1});
@@ -698,6 +715,7 @@ int main(void)
         T(the_block_just_changed_is_reported_first),
         T(offsets_up_to_the_largest_window_are_unsigned),
         T(a_full_table_gives_the_farthest_range_for_a_nearer_one),
+        T(a_table_that_cannot_grow_behaves_as_a_full_one),
         T(data_in_order_is_taken_when_the_table_is_full),
         T(a_segment_over_several_holes_fills_them_all),
         T(one_byte_segments_ascending_make_one_packed_range),
