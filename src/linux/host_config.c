@@ -2,12 +2,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
+
+#define QUEUE_PACKETS 4096
 
 struct dotted {
     char text[INET_ADDRSTRLEN];
@@ -69,16 +71,23 @@ static bool is_unicast(uint32_t addr)
     return first != 0 && first != 127 && first < 224;
 }
 
-/* Is `addr` one of the host's own? A socket may be bound to those only. */
+/* Is `addr` one of the host's own? (To try a bind() would be shorter, but that succeeds with any
+ * address in a namespace that has none yet.) */
 static bool host_owns(struct in_addr addr)
 {
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
+    struct ifaddrs *all;
+    bool owns = false;
+    if (getifaddrs(&all) < 0) {
         return false;
     }
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = addr};
-    bool owns = bind(fd, (const struct sockaddr *)&in, sizeof in) == 0;
-    (void)close(fd);
+    for (const struct ifaddrs *one = all; one != NULL && !owns; one = one->ifa_next) {
+        struct sockaddr_in in;
+        if (one->ifa_addr != NULL && one->ifa_addr->sa_family == AF_INET) {
+            memcpy(&in, one->ifa_addr, sizeof in);
+            owns = in.sin_addr.s_addr == addr.s_addr;
+        }
+    }
+    freeifaddrs(all);
     return owns;
 }
 
@@ -143,6 +152,15 @@ int host_config_address(int fd, const char *name, struct in_addr host, uint32_t 
         return -1;
     }
     return bring_up(fd, name, why);
+}
+
+void host_config_lengthen_queue(int fd, const char *name)
+{
+    struct ifreq request = request_for(name);
+    if (ioctl(fd, SIOCGIFTXQLEN, &request) == 0 && request.ifr_qlen < QUEUE_PACKETS) {
+        request.ifr_qlen = QUEUE_PACKETS;
+        (void)ioctl(fd, SIOCSIFTXQLEN, &request);
+    }
 }
 
 int host_config_set_mtu(int fd, const char *name, uint32_t mtu_bytes, const struct why *why)

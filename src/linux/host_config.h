@@ -21,6 +21,12 @@ int host_config_open(void);
 int host_config_address(int fd, const char *name, struct in_addr host, uint32_t prefix_len,
                         struct in_addr stack, const struct why *why);
 
+/*
+ * Let the device hold a burst of many connections: its queue of 500 packets would lose half of
+ * 1,000 SYNs that come at once. Best effort.
+ */
+void host_config_lengthen_queue(int fd, const char *name);
+
 int host_config_set_mtu(int fd, const char *name, uint32_t mtu_bytes, const struct why *why);
 
 /* The device's MTU, or 0 if it cannot be read. */

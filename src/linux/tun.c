@@ -41,6 +41,7 @@ static int configure_host(struct mytcp_tun *tun, const struct mytcp_tun_options 
         return -1;
     }
     if (options->host.s_addr != 0) {
+        host_config_lengthen_queue(tun->control_fd, name);
         return host_config_address(tun->control_fd, name, options->host, options->host_prefix_len,
                                    config->addr, why);
     }
