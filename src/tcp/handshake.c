@@ -5,7 +5,7 @@
 #include "tcp/tcb.h"
 #include "util/bytes.h"
 
-void tcp_learn_syn(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
+void tcp_learn_syn(struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
 {
     t->irs = seg->seq;
     t->rcv_nxt = t->rcv_acked = t->rcv_up = seq_add(seg->seq, 1);

@@ -272,7 +272,7 @@ struct tcp_verdict tcp_input(struct tcb *t, struct tcp_env *env, const struct tc
 struct tcp_verdict tcp_input_syn_sent(struct tcb *t, struct tcp_env *env,
                                       const struct tcp_segment *seg, struct buf **owner);
 /* Options and window of a SYN or SYN,ACK from the peer. */
-void tcp_learn_syn(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg);
+void tcp_learn_syn(struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg);
 void tcp_established(struct tcb *t, struct tcp_env *env);
 /* URG, text and FIN of a segment whose ACK was good: the last steps of 3.10.7.4. */
 enum drop_reason tcp_input_text(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg,
