@@ -1,0 +1,302 @@
+/*
+ * The stack: many connections behind one address. What every file of this folder shares.
+ *
+ *   config.c     names, defaults, checks           stack.c     life and death, time, memory policy
+ *   ip.c         packets in: IPv4, to whom?        icmp.c      ICMP in and out
+ *   demux.c      segments in: to which connection? listen.c    half-open connections, SYN cookies
+ *   send.c       packets out                       timewait.c  TIME-WAIT records
+ *   conn.c       connections' upkeep after a verb  port.c      who has which port
+ *   api*.c       the socket calls                  ready.c     poll, watch, wait
+ *   info.c       statistics, trace, digest, checks
+ */
+#ifndef STACK_STACK_H
+#define STACK_STACK_H
+
+#include "mytcp.h"
+#include "stack/pmtu.h"
+#include "stack/reass.h"
+#include "tcp/isn.h"
+#include "util/bucket.h"
+#include "util/table.h"
+#include "util/wheel.h"
+
+/* ---- what stands in the connection table, by 4-tuple ---- */
+
+enum node_kind { NODE_SOCK, NODE_HALF, NODE_TIME_WAIT };
+
+struct node {
+    struct table_node link;
+    ip4_addr local, peer;
+    uint16_t local_port, peer_port;
+    uint8_t kind;
+    bool in_table : 1;
+    bool queued : 1;   /* waits in the output queue */
+    bool strict : 1;   /* holds its port without SO_REUSEADDR */
+};
+
+/* A node that has timers and may send by itself. */
+struct active {
+    struct node node;
+    struct active *out_next;
+    struct wheel_timer timer;
+};
+
+struct half {
+    struct active active;
+    struct half *next, **prev; /* among those of its listener */
+    struct sock *listener;
+    struct half_open rec;
+};
+
+struct tw {
+    struct node node;
+    struct tw *next, **prev; /* in order of expiry */
+    uint32_t expires_16us;   /* low bits */
+    struct time_wait rec;
+};
+
+/* What only a listening socket has. */
+struct listener {
+    uint32_t backlog;
+    uint32_t half_count, half_max;
+    uint32_t accept_count;
+    struct half *halves;
+    struct sock *accept_head, *accept_tail;
+    uint32_t defer_accept_s;
+};
+
+enum sock_flag {
+    SOCK_NONBLOCKING = 1 << 0,
+    SOCK_REUSE = 1 << 1,
+    SOCK_BOUND = 1 << 2,      /* has a port reference */
+    SOCK_BOUND_HARD = 1 << 3, /* ... by bind() */
+    SOCK_CONNECTING = 1 << 4, /* connect() was called and its outcome not yet told */
+    SOCK_CONNECTED = 1 << 5,  /* was established once */
+    SOCK_LINGER = 1 << 6,
+    SOCK_ACCEPTING = 1 << 7,  /* waits in an accept queue */
+    SOCK_STARVED = 1 << 8,    /* a send was refused for want of memory */
+    SOCK_EOF_SEEN = 1 << 9,
+    SOCK_ON_READY = 1 << 10,
+    SOCK_WRITE_SHUT = 1 << 11,
+    SOCK_OOBINLINE = 1 << 12,
+    SOCK_ANY_ADDR = 1 << 13   /* bound to INADDR_ANY */
+};
+
+struct sock {
+    struct active active;
+    int fd;                  /* -1: nobody has it */
+    uint16_t flags;
+    uint16_t linger_s;
+    uint8_t error;           /* SO_ERROR, reported once */
+    uint8_t pending;         /* events not yet looked at by mytcp_wait (edge-triggered) */
+    struct sock *list_next;  /* accept queue, or the starved */
+    struct sock *ready_next, **ready_prev;
+    uint32_t watch;
+    uint64_t watch_data;
+    struct listener *listener;
+    struct sock_cold *cold;  /* options that hardly anybody sets; NULL: their defaults */
+    struct tcb tcb;
+};
+
+struct sock_cold {
+    uint64_t rcvtimeo_us, sndtimeo_us; /* 0: none */
+    uint32_t rcvlowat;
+    uint32_t defer_accept_s;
+    uint32_t reserved;                 /* bytes handed out by mytcp_reserve */
+};
+
+/* ---- ports ---- */
+
+struct port {
+    struct table_node link;
+    uint16_t number;
+    uint32_t users;  /* sockets, half-open ones, TIME-WAITs */
+    uint32_t strict; /* of them, without SO_REUSEADDR */
+    uint32_t bound;  /* of them, by bind() */
+    struct sock *listener;
+};
+
+/* ---- answers that need no connection ---- */
+
+enum { REPLY_MAX = 256, PING_MAX = 16 };
+
+struct reply_ring {
+    struct tcp_segment *segment; /* REPLY_MAX of them */
+    uint32_t head, count;
+};
+
+struct raw_packet { /* an ICMP message ready to go */
+    struct raw_packet *next;
+    uint32_t len, cap;
+    uint8_t bytes[];
+};
+
+#define FD_INDEX_BITS 20
+#define FD_BLOCK 1024
+#define FD_BLOCKS (1 << FD_INDEX_BITS) / FD_BLOCK
+
+struct fd_slot {
+    struct sock *sock;
+    uint32_t generation; /* 1..2047 */
+    uint32_t next_free;  /* index + 1 */
+};
+
+struct trace_ring {
+    struct mytcp_trace *entry;
+    uint32_t cap, head, count;
+    uint64_t lost;
+};
+
+struct mytcp_stack {
+    struct mytcp_config config;
+    struct mytcp_driver driver;
+    struct mem mem;
+    struct tcp_env env;
+    struct buf_pool bufs;
+    struct sendq_pool chunks;
+    ip4_addr addr;
+    struct isn_keys keys;
+    struct siphash_key hash_key;
+
+    struct table conns, ports;
+    struct wheel wheel;
+    struct wheel_timer tw_timer, reass_timer;
+    struct active *out_head, **out_tail;
+    struct tw *tw_head, **tw_tail;
+    uint32_t tw_count, half_count;
+
+    struct fd_slot *fds[FD_BLOCKS];
+    uint32_t fd_blocks, fd_used, fd_free_head, fd_free_tail;
+    struct sock *ready_head, **ready_tail;
+    struct sock *starved;
+
+    struct buf *lent;
+    struct reply_ring replies;
+    struct raw_packet *raw_head, *raw_tail, *raw_sent;
+    uint32_t raw_count;
+    struct bucket icmp_bucket, rst_bucket, cookie_bucket;
+    struct reass reass;
+    struct pmtu pmtu;
+    uint64_t connects; /* so far: for port selection */
+    uint32_t generation_seed;
+
+    struct trace_ring trace;
+    struct mytcp_stats stats;
+    uint8_t tx_header[IP4_HEADER_LEN + TCP_HEADER_MAX];
+};
+
+/* ---- stack.c ---- */
+
+/* Time never goes back. */
+void stack_time(struct mytcp_stack *s, uint64_t now_us);
+/* Around every socket call; leave turns a negative result into -1 and errno. */
+void stack_enter(struct mytcp_stack *s);
+ssize_t stack_leave(struct mytcp_stack *s, ssize_t result);
+/* Let the driver work until something may have changed: 0, -EAGAIN without a driver or when the deadline
+ * has passed, or the driver's error. */
+int stack_block(struct mytcp_stack *s, uint64_t deadline_us);
+/* -1 with errno set. */
+int fail(int error);
+
+/* ---- conn.c ---- */
+
+static inline struct sock *sock_of(struct node *n) { return (struct sock *)n; }
+static inline struct half *half_of(struct node *n) { return (struct half *)n; }
+static inline struct tw *tw_of(struct node *n) { return (struct tw *)n; }
+
+uint32_t node_hash(void *stack, const struct table_node *link);
+struct node *node_find(struct mytcp_stack *s, ip4_addr local, uint16_t local_port, ip4_addr peer,
+                       uint16_t peer_port);
+void node_insert(struct mytcp_stack *s, struct node *n);
+void node_remove(struct mytcp_stack *s, struct node *n);
+static inline struct isn_tuple node_tuple(const struct node *n)
+{
+    return (struct isn_tuple){n->local, n->peer, n->local_port, n->peer_port};
+}
+
+struct sock *sock_new(struct mytcp_stack *s);
+/* Take everything away, at once and silently. */
+void sock_free(struct mytcp_stack *s, struct sock *k);
+/* After any verb ran on its TCB: table, timers, output queue, events. May free it. */
+void sock_settle(struct mytcp_stack *s, struct sock *k);
+/* Wait in the output queue. */
+void active_enqueue(struct mytcp_stack *s, struct active *a);
+void active_dequeue(struct mytcp_stack *s, struct active *a);
+void active_arm(struct mytcp_stack *s, struct active *a, uint64_t deadline_us);
+/* Those that were refused memory for sending may try again. */
+void sock_feed_starved(struct mytcp_stack *s);
+
+int fd_install(struct mytcp_stack *s, struct sock *k); /* the descriptor or -errno */
+void fd_release(struct mytcp_stack *s, int fd);
+struct sock *fd_sock(struct mytcp_stack *s, int fd);   /* NULL: EBADF */
+
+/* ---- port.c ---- */
+
+uint32_t port_hash(void *stack, const struct table_node *link);
+struct port *port_find(struct mytcp_stack *s, uint16_t number);
+/* One more user; NULL without memory. */
+struct port *port_hold(struct mytcp_stack *s, uint16_t number, bool strict, bool bound);
+void port_drop(struct mytcp_stack *s, uint16_t number, bool strict, bool bound);
+/* A port that nobody has, for bind(0): or 0. */
+uint16_t port_pick_free(struct mytcp_stack *s);
+/* A port whose tuple to this peer is free, for connect(): or 0. */
+uint16_t port_pick_connect(struct mytcp_stack *s, ip4_addr peer, uint16_t peer_port);
+
+/* ---- listen.c ---- */
+
+enum drop_reason listen_input(struct mytcp_stack *s, struct sock *l, const struct tcp_segment *seg,
+                              struct buf **owner, const seq_t *after_tw);
+struct tcp_verdict half_input(struct mytcp_stack *s, struct half *h, const struct tcp_segment *seg,
+                              struct buf **owner);
+void half_timeout(struct mytcp_stack *s, struct half *h);
+bool half_output(struct mytcp_stack *s, struct half *h, struct tcp_out *out);
+void half_free(struct mytcp_stack *s, struct half *h);
+/* listen() was called; and the listener goes away: everything that waits there is reset. */
+int listen_start(struct mytcp_stack *s, struct sock *k, uint32_t backlog);
+void listen_stop(struct mytcp_stack *s, struct sock *k);
+
+/* ---- timewait.c ---- */
+
+/* Make a record of a TCB in TIME-WAIT; without memory there is none. */
+void tw_begin(struct mytcp_stack *s, struct sock *k);
+struct tcp_verdict tw_input(struct mytcp_stack *s, struct tw *w, const struct tcp_segment *seg);
+void tw_free(struct mytcp_stack *s, struct tw *w);
+void tw_expire(struct mytcp_stack *s);
+
+/* ---- demux.c, ip.c, icmp.c, send.c ---- */
+
+enum drop_reason tcp_demux(struct mytcp_stack *s, const struct tcp_segment *seg, struct buf **owner);
+enum drop_reason icmp_input(struct mytcp_stack *s, const struct ip4_header *ip, uint8_t *packet);
+void icmp_send_error(struct mytcp_stack *s, uint8_t type, uint8_t code, const uint8_t *packet,
+                     const struct ip4_header *ip);
+/* Queue an answer from no connection; false if there is no room for it. */
+bool reply_queue(struct mytcp_stack *s, const struct tcp_segment *seg);
+enum drop_reason reply_rst(struct mytcp_stack *s, const struct tcp_segment *seg, enum drop_reason why);
+bool reply_ack(struct mytcp_stack *s, const struct node *n, struct tcp_out *out);
+
+/* ---- ready.c ---- */
+
+uint32_t sock_poll(const struct mytcp_stack *s, const struct sock *k);
+void ready_add(struct mytcp_stack *s, struct sock *k);
+void ready_remove(struct mytcp_stack *s, struct sock *k);
+bool sock_writable(const struct mytcp_stack *s, const struct sock *k);
+
+/* ---- info.c ---- */
+
+struct trace_mark { /* the connection before and after */
+    int before, after;
+    seq_t iss, irs;
+    bool known;
+    uint8_t snd_wscale, rcv_wscale;
+};
+void trace_mark(struct trace_mark *m, const struct node *n, const struct mytcp_stack *s);
+void trace_add(struct mytcp_stack *s, bool out, const struct tcp_segment *seg, const struct trace_mark *m,
+               bool retransmission, enum drop_reason drop);
+
+/* ---- config.c ---- */
+
+int config_check(const struct mytcp_config *c); /* 0 or an errno */
+void config_params(struct tcp_params *p, const struct mytcp_config *c);
+void config_options(struct tcp_options *o, const struct mytcp_config *c);
+
+#endif
