@@ -1,5 +1,5 @@
-/* Copies of their exact size at the end of a heap block, so that ASan sees the first byte read beyond;
- * and a small generator of repeatable pseudo-random numbers. */
+/* Copies of their exact size in a heap block, so that ASan sees the first byte read beyond; a
+ * small generator of repeatable pseudo-random numbers. */
 #ifndef TESTS_LIB_EXACT_H
 #define TESTS_LIB_EXACT_H
 

@@ -98,7 +98,8 @@ static void the_quote_names_the_connection_and_the_sequence_number(void **state)
     for (unsigned header_len = 20; header_len <= 60; header_len += 4) {
         uint8_t data[120];
         struct icmp_message m;
-        unsigned len = make_error(data, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, header_len, header_len + 8);
+        unsigned len =
+            make_error(data, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, header_len, header_len + 8);
         assert_int_equal(parse(&m, data, len), DROP_NONE);
         assert_int_equal(m.code, ICMP_UNREACH_PORT);
         assert_true(m.quote_ok);
@@ -120,7 +121,8 @@ static void a_quote_cut_short_is_not_ok_and_not_read_beyond(void **state)
         for (unsigned quoted = 0; quoted < header_len + 8; quoted++) {
             uint8_t data[120];
             struct icmp_message m;
-            unsigned len = make_error(data, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, header_len, quoted);
+            unsigned len =
+                make_error(data, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, header_len, quoted);
             assert_int_equal(parse(&m, data, len), DROP_NONE);
             assert_true(m.is_error);
             assert_false(m.quote_ok);

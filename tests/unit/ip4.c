@@ -178,7 +178,7 @@ static void options_are_walked_by_their_length(void **state)
     assert_int_equal(OPTIONS(148, 4, 0, 0), DROP_NONE);                 /* router alert */
     assert_int_equal(OPTIONS(136, 4, 0, 1), DROP_NONE);                 /* stream identifier */
     assert_int_equal(OPTIONS(0x9e, 2), DROP_NONE);                      /* unknown */
-    assert_int_equal(OPTIONS(0, 131, 3, 4, 9, 0), DROP_NONE);           /* behind the end: nothing */
+    assert_int_equal(OPTIONS(0, 131, 3, 4, 9, 0), DROP_NONE);          /* behind the end */
 }
 
 static void malformed_options_are_dropped(void **state)
@@ -243,8 +243,9 @@ static void unicast_is_what_one_host_may_have(void **state)
 {
     (void)state;
     static const uint32_t yes[] = {0x01000000, 0x0a000001, 0x7effffff, 0x80000000, 0xdfffffff};
-    static const uint32_t no[] = {0,          1,          0x00ffffff, 0x7f000000, 0x7f000001, 0x7fffffff,
-                                  0xe0000000, 0xefffffff, 0xf0000000, 0xfffffffe, 0xffffffff};
+    static const uint32_t no[] = {0,          1,          0x00ffffff, 0x7f000000,
+                                  0x7f000001, 0x7fffffff, 0xe0000000, 0xefffffff,
+                                  0xf0000000, 0xfffffffe, 0xffffffff};
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
         assert_true(ip4_is_unicast((ip4_addr){yes[i]}));
     for (size_t i = 0; i < sizeof no / sizeof *no; i++)
