@@ -35,9 +35,9 @@ $(B)/libmytcp-san.a: $(call objects,san,$(LIB))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-# A program is a folder of tools/ with a main.c.
+# A program is a folder of tools/ with a main.c; tools/lib is what they share.
 define TOOL
-$(B)/$(1): $(call objects,rel,$(wildcard tools/$(1)/*.c)) $(B)/libmytcp.a
+$(B)/$(1): $(call objects,rel,$(wildcard tools/$(1)/*.c tools/lib/*.c)) $(B)/libmytcp.a
 	$(CC) -o $$@ $$^ -pthread
 endef
 $(foreach t,$(TOOLS),$(eval $(call TOOL,$(t))))
