@@ -6,7 +6,7 @@
  *   - where a timer stands follows from its deadline and now alone: to cancel it needs no more;
  *   - equal deadlines share a slot, and lower levels and lower slots expire first;
  *   - moving now within the time before the first used slot changes no timer's place.
- * A slot's list is newest first; opening the slot turns it round, so that equals keep their order.
+ * Lists are in the order of arming and opening a slot keeps it, so equals expire in that order.
  */
 #define DIGIT_BITS 6
 #define FEW_TIMERS 16 /* as many does wheel_next look through */
@@ -41,42 +41,30 @@ static bool first_slot(const struct wheel *w, struct place *first, uint64_t *sta
     return false;
 }
 
+static void append(struct wheel_list *list, struct wheel_timer *t)
+{
+    t->next = NULL;
+    t->prev = list->first ? list->tail : &list->first;
+    *t->prev = t;
+    list->tail = &t->next;
+}
+
 static void insert(struct wheel *w, struct wheel_timer *t)
 {
     if (t->deadline_us <= w->now_us) {
-        t->next = NULL;
-        t->prev = w->due_tail;
-        *w->due_tail = t;
-        w->due_tail = &t->next;
+        append(&w->due, t);
         return;
     }
     struct place p = place_of(w, t->deadline_us);
-    struct wheel_timer **head = &w->slots[p.level][p.slot];
-    t->next = *head;
-    t->prev = head;
-    if (t->next)
-        t->next->prev = &t->next;
-    *head = t;
+    append(&w->slots[p.level][p.slot], t);
     w->used[p.level] |= UINT64_C(1) << p.slot;
-}
-
-static struct wheel_timer *reversed(struct wheel_timer *list)
-{
-    struct wheel_timer *result = NULL;
-    while (list) {
-        struct wheel_timer *rest = list->next;
-        list->next = result;
-        result = list;
-        list = rest;
-    }
-    return result;
 }
 
 /* Let now reach the start of a slot: its timers are due or go to lower levels. */
 static void open_slot(struct wheel *w, struct place p, uint64_t start_us)
 {
-    struct wheel_timer *list = reversed(w->slots[p.level][p.slot]);
-    w->slots[p.level][p.slot] = NULL;
+    struct wheel_timer *list = w->slots[p.level][p.slot].first;
+    w->slots[p.level][p.slot].first = NULL;
     w->used[p.level] &= ~(UINT64_C(1) << p.slot);
     w->now_us = start_us;
     while (list) {
@@ -98,7 +86,6 @@ static void advance(struct wheel *w, uint64_t now_us)
 void wheel_init(struct wheel *w, uint64_t now_us)
 {
     *w = (struct wheel){.now_us = now_us};
-    w->due_tail = &w->due;
 }
 
 void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t deadline_us)
@@ -109,6 +96,20 @@ void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t deadline_us)
         insert(w, t);
 }
 
+/* t was the last of its list: the list ends earlier now, or is empty. */
+static void unlinked_last(struct wheel *w, const struct wheel_timer *t)
+{
+    if (t->deadline_us <= w->now_us) {
+        w->due.tail = t->prev;
+        return;
+    }
+    struct place p = place_of(w, t->deadline_us);
+    struct wheel_list *list = &w->slots[p.level][p.slot];
+    list->tail = t->prev;
+    if (!list->first)
+        w->used[p.level] &= ~(UINT64_C(1) << p.slot);
+}
+
 void wheel_cancel(struct wheel *w, struct wheel_timer *t)
 {
     if (!wheel_armed(t))
@@ -116,14 +117,8 @@ void wheel_cancel(struct wheel *w, struct wheel_timer *t)
     *t->prev = t->next;
     if (t->next)
         t->next->prev = t->prev;
-    if (t->deadline_us <= w->now_us) {
-        if (!t->next)
-            w->due_tail = t->prev;
-    } else {
-        struct place p = place_of(w, t->deadline_us);
-        if (!w->slots[p.level][p.slot])
-            w->used[p.level] &= ~(UINT64_C(1) << p.slot);
-    }
+    else
+        unlinked_last(w, t);
     t->next = NULL;
     t->prev = NULL;
 }
@@ -132,7 +127,7 @@ struct wheel_timer *wheel_pop(struct wheel *w, uint64_t now_us)
 {
     if (now_us > w->now_us)
         advance(w, now_us);
-    struct wheel_timer *t = w->due;
+    struct wheel_timer *t = w->due.first;
     if (t)
         wheel_cancel(w, t);
     return t;
@@ -142,14 +137,15 @@ uint64_t wheel_next(const struct wheel *w)
 {
     struct place first;
     uint64_t start_us, earliest_us = WHEEL_NEVER;
-    if (w->due)
+    if (w->due.first)
         return w->now_us;
     if (!first_slot(w, &first, &start_us))
         return WHEEL_NEVER;
     if (first.level == 0)
         return start_us;
     unsigned count = 0;
-    for (const struct wheel_timer *t = w->slots[first.level][first.slot]; t; t = t->next) {
+    for (const struct wheel_timer *t = w->slots[first.level][first.slot].first; t;
+         t = t->next) {
         if (++count > FEW_TIMERS)
             return start_us;
         if (t->deadline_us < earliest_us)

@@ -2,7 +2,7 @@
  * A hierarchical timer wheel with exact deadlines: 11 levels of 64 slots, the lowest one
  * microsecond wide. Adding, moving and cancelling are O(1). Advancing costs nothing for the time
  * passed, since bitmaps find the next used slot, and for each timer at most one step a level over
- * its whole life.
+ * its whole life. The timers of a slot step down together: that one turn costs in proportion.
  *
  * Timers pop in order of deadline, and in the order of arming among equal deadlines. One set for
  * now or the past counts as set for now.
@@ -23,12 +23,16 @@ struct wheel_timer { /* all-zero is a disarmed one; stays at its address while a
     uint64_t deadline_us; /* as set; not to be written by others while armed */
 };
 
+struct wheel_list {
+    struct wheel_timer *first;
+    struct wheel_timer **tail; /* the last one's next; meaningless in an empty list */
+};
+
 struct wheel {
     uint64_t now_us; /* everything up to here has expired */
     uint64_t used[WHEEL_LEVELS];
-    struct wheel_timer *slots[WHEEL_LEVELS][WHEEL_SLOTS];
-    struct wheel_timer *due; /* expired, not yet popped; in the order they will be */
-    struct wheel_timer **due_tail;
+    struct wheel_list slots[WHEEL_LEVELS][WHEEL_SLOTS];
+    struct wheel_list due; /* expired, not yet popped; in the order they will be */
 };
 
 /* The wheel too stays at its address. */
