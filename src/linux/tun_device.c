@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/virtio_net.h>
@@ -189,8 +188,13 @@ static int adopt(struct tun_device *device, const struct mytcp_tun_options *opti
         return why_fail(why, EBADFD, "fd %d is a TUN descriptor without a device (TUNSETIFF)",
                         device->fd);
     }
-    struct stat kind;
-    device->socket = fstat(device->fd, &kind) == 0 && S_ISSOCK(kind.st_mode);
+    int type = 0;
+    socklen_t type_len = sizeof type;
+    if (getsockopt(device->fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 && type == SOCK_STREAM) {
+        return why_fail(why, EINVAL, "fd %d is a stream socket, which does not keep packets apart:"
+                                     " use SOCK_SEQPACKET or SOCK_DGRAM",
+                        device->fd);
+    }
     device->vnet_hdr = options->fd_vnet_hdr;
     device->offload = options->fd_vnet_hdr && !options->no_offload;
     (void)snprintf(device->name, sizeof device->name, "fd%d", device->fd);
@@ -272,16 +276,6 @@ static void put_header(const struct mytcp_tx *tx, struct virtio_net_hdr *header)
     }
 }
 
-/* One packet, all or nothing; without the signal of a socket whose other end is gone. */
-static ssize_t write_iov(const struct tun_device *device, struct iovec *iov, int iovcnt)
-{
-    if (!device->socket) {
-        return writev(device->fd, iov, iovcnt);
-    }
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)iovcnt};
-    return sendmsg(device->fd, &message, MSG_NOSIGNAL);
-}
-
 int tun_device_write(const struct tun_device *device, const struct mytcp_tx *tx)
 {
     struct virtio_net_hdr header;
@@ -297,7 +291,7 @@ int tun_device_write(const struct tun_device *device, const struct mytcp_tx *tx)
     }
     ssize_t sent;
     do {
-        sent = write_iov(device, first, (int)(&iov[1 + tx->iovcnt] - first));
+        sent = writev(device->fd, first, (int)(&iov[1 + tx->iovcnt] - first));
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0 && (size_t)sent != len_bytes) {
         errno = EMSGSIZE;

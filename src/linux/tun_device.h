@@ -16,7 +16,6 @@ struct tun_device {
     int fd;
     bool owned;    /* opened here: closed here */
     bool tun;      /* a TUN interface with a name, not some other descriptor */
-    bool socket;   /* written with MSG_NOSIGNAL */
     bool vnet_hdr; /* a virtio-net header precedes each packet */
     bool offload;  /* super-segments and partial checksums may pass in both directions */
     int old_flags; /* of a descriptor handed in, given back at close */

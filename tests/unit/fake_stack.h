@@ -14,7 +14,7 @@
 #define mytcp_set_mtu fake_set_mtu
 #define mytcp_attach fake_attach
 #define readv fake_readv
-#define sendmsg fake_sendmsg
+#define writev fake_writev
 
 #include "linux/clock.c"
 #include "linux/driver.c"
@@ -62,14 +62,14 @@ ssize_t fake_readv(int fd, const struct iovec *iov, int iovcnt)
     return syscall(SYS_readv, fd, iov, iovcnt);
 }
 
-ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags)
+ssize_t fake_writev(int fd, const struct iovec *iov, int iovcnt)
 {
     if (write_fault.count > 0) {
         write_fault.count--;
         errno = write_fault.err;
         return write_fault.err == 0 ? 1 : -1;
     }
-    return syscall(SYS_sendmsg, fd, message, flags);
+    return syscall(SYS_writev, fd, iov, iovcnt);
 }
 
 mytcp_stack *fake_create(const struct mytcp_config *config, uint64_t now_us)

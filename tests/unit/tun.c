@@ -77,6 +77,10 @@ static void an_fd_that_is_no_device_is_refused_and_left_as_it_was(void **state)
     (void)close(fds[0]);
     (void)close(fds[1]);
     assert_refused((struct mytcp_tun_options){.fd = fds[0]}, EBADF, "cannot be used");
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_refused((struct mytcp_tun_options){.fd = fds[0]}, EINVAL, "is a stream socket");
+    (void)close(fds[0]);
+    (void)close(fds[1]);
     assert_refused((struct mytcp_tun_options){.fd = -1, .fd_vnet_hdr = true}, EINVAL, "none is given");
 }
 
