@@ -26,7 +26,7 @@ static void put_file_header(FILE *stream)
     (void)fwrite(&header, sizeof header, 1, stream);
 }
 
-struct pcap_file *pcap_open(const char *path)
+struct pcap_file *pcap_file_open(const char *path)
 {
     struct pcap_file *file = calloc(1, sizeof *file);
     if (file == NULL) {
@@ -43,7 +43,7 @@ struct pcap_file *pcap_open(const char *path)
     return file;
 }
 
-void pcap_packet(struct pcap_file *file, const struct iovec *iov, int iovcnt)
+void pcap_file_packet(struct pcap_file *file, const struct iovec *iov, int iovcnt)
 {
     if (ferror(file->stream)) {
         return;
@@ -63,7 +63,7 @@ void pcap_packet(struct pcap_file *file, const struct iovec *iov, int iovcnt)
     file->dirty = true;
 }
 
-void pcap_flush(struct pcap_file *file)
+void pcap_file_flush(struct pcap_file *file)
 {
     if (file->dirty) {
         (void)fflush(file->stream);
@@ -71,7 +71,7 @@ void pcap_flush(struct pcap_file *file)
     }
 }
 
-void pcap_close(struct pcap_file *file)
+void pcap_file_close(struct pcap_file *file)
 {
     if (file != NULL) {
         (void)fclose(file->stream);

@@ -17,12 +17,12 @@
 struct pcap_file;
 
 /* Create or truncate. NULL and errno on failure. */
-struct pcap_file *pcap_open(const char *path);
+struct pcap_file *pcap_file_open(const char *path);
 
-void pcap_packet(struct pcap_file *file, const struct iovec *iov, int iovcnt);
-void pcap_flush(struct pcap_file *file);
+void pcap_file_packet(struct pcap_file *file, const struct iovec *iov, int iovcnt);
+void pcap_file_flush(struct pcap_file *file);
 
 /* Flush and free; NULL does nothing. */
-void pcap_close(struct pcap_file *file);
+void pcap_file_close(struct pcap_file *file);
 
 #endif

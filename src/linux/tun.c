@@ -110,7 +110,7 @@ static int open_all(struct mytcp_tun *tun, const struct mytcp_tun_options *optio
     if (complete_entropy(config, why) < 0) {
         return -1;
     }
-    if (options->pcap_path != NULL && (tun->pcap = pcap_open(options->pcap_path)) == NULL) {
+    if (options->pcap_path != NULL && (tun->pcap = pcap_file_open(options->pcap_path)) == NULL) {
         return why_fail(why, errno, "cannot write the packet file %s: %s", options->pcap_path,
                         strerror(errno));
     }
@@ -153,7 +153,7 @@ void mytcp_tun_close(mytcp_tun *tun)
     if (tun->control_fd >= 0) {
         (void)close(tun->control_fd);
     }
-    pcap_close(tun->pcap);
+    pcap_file_close(tun->pcap);
     driver_free(tun);
     free(tun->held.bytes);
     free(tun);

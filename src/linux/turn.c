@@ -59,7 +59,7 @@ static int write_packet(struct mytcp_tun *tun, const struct mytcp_tx *tx)
     tun->stats.writes++;
     if (tun_device_write(&tun->device, tx) == 0) {
         if (tun->pcap != NULL) {
-            pcap_packet(tun->pcap, tx->iov, tx->iovcnt);
+            pcap_file_packet(tun->pcap, tx->iov, tx->iovcnt);
         }
         return 1;
     }
@@ -138,7 +138,7 @@ static void take_in(struct mytcp_tun *tun, const struct mytcp_packet *packet, ui
 {
     const struct iovec whole = {packet->data, packet->len_bytes};
     if (tun->pcap != NULL) {
-        pcap_packet(tun->pcap, &whole, 1);
+        pcap_file_packet(tun->pcap, &whole, 1);
     }
     if (tun->filter != NULL && !tun->filter(tun->filter_ctx, false, &whole, 1)) {
         tun->stats.filtered_in++;
@@ -215,7 +215,7 @@ int turn_pass(struct mytcp_tun *tun, uint64_t now_us)
         moved += turn_output(tun, now_us);
     }
     if (moved == 0 && tun->pcap != NULL) {
-        pcap_flush(tun->pcap);
+        pcap_file_flush(tun->pcap);
     }
     if (tun->gone_errno != 0) {
         errno = tun->gone_errno;
