@@ -100,6 +100,8 @@ static void a_chunked_body_ends_where_it_should(void **state)
     chunks("0\r\n\r\n", BODY_DONE, 0, 0);
     chunks("5\r\nabcde\r\nA;x=\"y\"\r\n0123456789\r\n00\r\nT: v\r\nU: w\r\n\r\nGET", BODY_DONE, 15, 3);
     chunks("5\r\nabc", BODY_CHUNK, 0, 0);
+#define FOUR "0001\r\na\r\n0001\r\nb\r\n0001\r\nc\r\n0001\r\nd\r\n"
+    chunks(FOUR FOUR "0\r\n\r\n", BODY_DONE, 8, 0);
 }
 
 static void a_malformed_chunked_body_is_bad(void **state)
