@@ -73,7 +73,7 @@ for source in tests/unit/*.c tests/wire/test_*.c; do
     names+=("${source%.c}")
 done
 [ ${#names[@]} -gt 0 ] && printf '%s\n' "${names[@]}" |
-    xargs -P 2 -I{} bash -c 'run_one {} "$limit_s" "$build/{}"'
+    xargs -P 2 -I{} bash -c 'run_one {} "$limit_s" "$build/{}"' 2>/dev/null
 for name in "${names[@]}"; do
     judge "$name"
 done

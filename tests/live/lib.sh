@@ -58,22 +58,26 @@ until_true() {
 
 device_up() { ip -o link show tun0 2>/dev/null | grep -q 'LOWER_UP'; }
 
+said_or_gone() { grep -q "$1" "$tmp/server.log" || ! kill -0 "$server"; }
+server_says() { # WORD
+    until_true 5 said_or_gone "$1" || fail "the server is not ready: $(cat "$tmp/server.log")"
+    kill -0 "$server" || fail "the server has ended: $(cat "$tmp/server.log")"
+    device_up || fail "tun0 is not up"
+}
+
 # serve [OPTIONS]: mytcp-echo on tun0; $server is its pid
 serve() {
     background "$echo_server" --tun tun0 --ip "$ip" --host "$host/$net" "$@" \
         >"$tmp/server.log" 2>&1
     server=$pid
-    until_true 5 grep -q 'echo 7' "$tmp/server.log" ||
-        fail "mytcp-echo does not come up: $(cat "$tmp/server.log")"
-    device_up || fail "tun0 is not up"
+    server_says 'echo 7'
 }
 
 # library OPTIONS...: the live helper as a server on libmytcp
 library() {
     background "$live" --tun tun0 --ip "$ip" --host "$host/$net" "$@" >"$tmp/server.log" 2>&1
     server=$pid
-    until_true 5 grep -q ready "$tmp/server.log" || fail "no server: $(cat "$tmp/server.log")"
-    until_true 5 device_up || fail "tun0 is not up"
+    server_says ready
 }
 
 # ours OPTIONS... COMMAND...: the live helper on libmytcp as a client
@@ -125,7 +129,9 @@ if [ $# = 1 ]; then
 else
     it() { :; }
     ip link set lo up
-    echo cubic >/proc/sys/net/ipv4/tcp_congestion_control 2>/dev/null
+    for cc in cubic reno; do # a user namespace may not choose every one
+        { echo $cc >/proc/sys/net/ipv4/tcp_congestion_control; } 2>/dev/null && break
+    done
     # shellcheck disable=SC1090
     . "$here/t_$group.sh"
     set -e
