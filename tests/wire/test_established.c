@@ -301,12 +301,14 @@ SCENARIO(data_with_an_ack_of_long_ago_draws_an_ack_and_is_dropped)
 SCENARIO(acks_full_and_partial_release_what_they_cover)
 {
     established(w);
+    wire_set(w, IPPROTO_TCP, TCP_NODELAY, 1);
     WRITE(w, 2000);
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1460);
-    IN(w, .flags = ACK, .seq = 1, .ack = 701);
-    assert_int_equal(wire_info(w).send_unacked, 760);
-    IN(w, .flags = ACK, .seq = 1, .ack = 1461);
     OUT(w, .flags = ACK, .seq = 1461, .ack = 1, .len = 540);
+    IN(w, .flags = ACK, .seq = 1, .ack = 701);
+    assert_int_equal(wire_info(w).send_unacked, 1300);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1461);
+    assert_int_equal(wire_info(w).send_unacked, 540);
     IN(w, .flags = ACK, .seq = 1, .ack = 2001);
     QUIET(w);
     assert_int_equal(wire_info(w).send_queued, 0);

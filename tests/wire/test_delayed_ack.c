@@ -1,0 +1,165 @@
+/* When an ACK waits and when it does not (RFC 9293 3.8.6.3, RFC 5681 4.2). */
+#include "lib/wire.h"
+
+enum { MSS = 1460 };
+
+static void no_quick_acks(struct wire *w)
+{
+    w->config.quick_acks = 0;
+    wire_passive(w);
+}
+
+/* 9293-SHLD-18, 9293-MUST-40 */
+SCENARIO(one_segment_is_acknowledged_after_40_ms)
+{
+    no_quick_acks(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = MSS);
+    AT(w, 40 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + MSS);
+    QUIET(w);
+    assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
+}
+
+/* 9293-SHLD-19 */
+SCENARIO(the_second_full_segment_is_acknowledged_at_once)
+{
+    no_quick_acks(w);
+    for (uint32_t i = 0; i < 5; i++) {
+        IN(w, .flags = ACK, .seq = 1 + 2 * i * MSS, .ack = 1, .len = MSS);
+        QUIET(w);
+        IN(w, .flags = ACK, .seq = 1 + (2 * i + 1) * MSS, .ack = 1, .len = MSS);
+        OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 2 * (i + 1) * MSS);
+        QUIET(w);
+    }
+}
+
+SCENARIO(the_time_counts_from_the_first_unacknowledged_segment)
+{
+    no_quick_acks(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    AT(w, 30 * MS);
+    IN(w, .flags = ACK, .seq = 101, .ack = 1, .len = 100);
+    AT(w, 40 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 201);
+}
+
+SCENARIO(its_time_is_a_setting)
+{
+    w->config.delayed_ack_us = 200000;
+    no_quick_acks(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = MSS);
+    AT(w, 200 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + MSS);
+}
+
+SCENARIO(how_many_segments_share_an_ack_is_a_setting)
+{
+    w->config.ack_every_segments = 4;
+    no_quick_acks(w);
+    for (uint32_t i = 0; i < 3; i++) {
+        IN(w, .flags = ACK, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+        QUIET(w);
+    }
+    IN(w, .flags = ACK, .seq = 1 + 3 * MSS, .ack = 1, .len = MSS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 4 * MSS);
+}
+
+SCENARIO(the_first_segments_are_acknowledged_at_once)
+{
+    w->config.quick_acks = 3;
+    wire_passive(w);
+    for (uint32_t i = 0; i < 3; i++) {
+        IN(w, .flags = ACK, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+        OUT(w, .flags = ACK, .seq = 1, .ack = 1 + (i + 1) * MSS);
+    }
+    IN(w, .flags = ACK, .seq = 1 + 3 * MSS, .ack = 1, .len = MSS);
+    MARK(w);
+    AT(w, 40 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 4 * MSS);
+}
+
+/* data of ours takes the ACK along */
+SCENARIO(outgoing_data_carries_the_ack)
+{
+    no_quick_acks(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    AT(w, 10 * MS);
+    WRITE(w, 200);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 101, .len = 200);
+    AT(w, 100 * MS);
+    QUIET(w);
+}
+
+/* 5681-3.2a */
+SCENARIO(a_segment_out_of_order_is_acknowledged_at_once)
+{
+    no_quick_acks(w);
+    IN(w, .flags = ACK, .seq = 101, .ack = 1, .len = 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{101, 201}});
+    IN(w, .flags = ACK, .seq = 301, .ack = 1, .len = 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{301, 401}, {101, 201}});
+    QUIET(w);
+}
+
+/* 5681-3.2b */
+SCENARIO(a_segment_that_fills_a_hole_in_part_is_acknowledged_at_once)
+{
+    no_quick_acks(w);
+    IN(w, .flags = ACK, .seq = 201, .ack = 1, .len = 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{201, 301}});
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 50);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 51, .sack = {{201, 301}});
+    IN(w, .flags = ACK, .seq = 51, .ack = 1, .len = 150);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 301);
+    QUIET(w);
+}
+
+SCENARIO(a_duplicate_is_acknowledged_at_once)
+{
+    no_quick_acks(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    AT(w, 40 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 101);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 101);
+    QUIET(w);
+}
+
+SCENARIO(a_fin_is_acknowledged_at_once)
+{
+    no_quick_acks(w);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 102);
+    QUIET(w);
+}
+
+/* 9293-MUST-58, 9293-MUST-59: a batch is acknowledged as one */
+SCENARIO(segments_that_came_together_draw_one_ack)
+{
+    no_quick_acks(w);
+    for (uint32_t i = 0; i < 10; i++)
+        IN(w, .flags = ACK, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 10 * MSS);
+    QUIET(w);
+}
+
+SCENARIO(an_ack_is_never_acknowledged)
+{
+    no_quick_acks(w);
+    for (int i = 0; i < 10; i++)
+        IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    AT(w, 10 * SEC);
+    QUIET(w);
+}
+
+WIRE_MAIN(WIRE_TEST(one_segment_is_acknowledged_after_40_ms),
+          WIRE_TEST(the_second_full_segment_is_acknowledged_at_once),
+          WIRE_TEST(the_time_counts_from_the_first_unacknowledged_segment),
+          WIRE_TEST(its_time_is_a_setting), WIRE_TEST(how_many_segments_share_an_ack_is_a_setting),
+          WIRE_TEST(the_first_segments_are_acknowledged_at_once),
+          WIRE_TEST(outgoing_data_carries_the_ack),
+          WIRE_TEST(a_segment_out_of_order_is_acknowledged_at_once),
+          WIRE_TEST(a_segment_that_fills_a_hole_in_part_is_acknowledged_at_once),
+          WIRE_TEST(a_duplicate_is_acknowledged_at_once), WIRE_TEST(a_fin_is_acknowledged_at_once),
+          WIRE_TEST(segments_that_came_together_draw_one_ack),
+          WIRE_TEST(an_ack_is_never_acknowledged))

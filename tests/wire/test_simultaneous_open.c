@@ -1,0 +1,138 @@
+/* Crossing SYNs (RFC 9293 3.5, Figure 7; 9293-MUST-10, 9293-GEN-9, S02). */
+#include "lib/wire.h"
+
+static void crossed(struct wire *w)
+{
+    wire_syn_sent(w);
+    struct wire_segment syn = wire_peer_syn(w, SYN, 0);
+    wire_in(w, __FILE__, __LINE__, &syn);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1,
+        .mss = 1460); /* 9293-SA-SYNSENT-11: our first ISS */
+    QUIET(w);
+    STATE(w, TCP_SYN_RECV);
+}
+
+SCENARIO(crossing_syns_are_answered_and_the_syn_ack_establishes)
+{
+    crossed(w);
+    struct wire_segment syn_ack = wire_peer_syn(w, SYN | ACK, 1);
+    wire_in(w, __FILE__, __LINE__, &syn_ack);
+    static struct wire_packet p;
+    while (wire_poll(w, &p)) /* an ACK may come, though none is needed */
+        assert_int_equal(p.flags, ACK);
+    STATE(w, TCP_ESTABLISHED);
+    assert_int_equal(wire_so_error(w), 0);
+    assert_true(wire_ready(w, w->fd) & POLLOUT);
+}
+
+SCENARIO(crossing_syns_are_answered_and_a_bare_ack_establishes)
+{
+    crossed(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    QUIET(w);
+    STATE(w, TCP_ESTABLISHED);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 11);
+    READ(w, 10);
+}
+
+/* the options of both SYNs count */
+SCENARIO(options_are_negotiated_in_crossing_syns)
+{
+    w->peer.ts = true;
+    crossed(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    struct mytcp_conn_info info = wire_info(w);
+    assert_true(info.wscale_ok && info.sack_ok && info.timestamps_ok);
+    assert_int_equal(info.snd_wscale, 7);
+}
+
+SCENARIO(a_lost_syn_ack_of_ours_is_sent_again)
+{
+    crossed(w);
+    AT(w, 1 * SEC);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+    AT(w, 3 * SEC);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    QUIET(w);
+    STATE(w, TCP_ESTABLISHED);
+}
+
+SCENARIO(the_peers_syn_again_draws_our_syn_ack_again)
+{
+    crossed(w);
+    struct wire_segment syn = wire_peer_syn(w, SYN, 0);
+    wire_in(w, __FILE__, __LINE__, &syn);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+    QUIET(w);
+    STATE(w, TCP_SYN_RECV);
+}
+
+/* 9293-MUST-11, 9293-SA-RST-5, G015 */
+SCENARIO(a_rst_refuses_since_the_open_was_active)
+{
+    crossed(w);
+    IN(w, .flags = RST, .seq = 1);
+    QUIET(w);
+    assert_int_equal(wire_so_error(w), ECONNREFUSED);
+    assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
+}
+
+SCENARIO(an_unacceptable_ack_draws_a_rst_and_changes_nothing)
+{
+    crossed(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 7);
+    OUT(w, .flags = RST, .seq = 7);
+    STATE(w, TCP_SYN_RECV);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    STATE(w, TCP_ESTABLISHED);
+}
+
+/* 9293-CLOSE-4, 9293-SA-FIN-4 */
+SCENARIO(closing_in_syn_received_sends_a_fin)
+{
+    crossed(w);
+    assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+    static struct wire_packet p;
+    bool fin = wire_poll(w, &p) && p.flags & FIN; /* at once, or when established */
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    if (!fin)
+        OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+    QUIET(w);
+}
+
+SCENARIO(it_gives_up_in_the_end)
+{
+    crossed(w);
+    wire_skip_to(w, 400 * SEC);
+    assert_int_equal(wire_so_error(w), ETIMEDOUT);
+    assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
+}
+
+/* S03: there is no loop through the device; nobody answers, and it ends */
+SCENARIO(a_socket_that_connects_to_itself_fails_in_the_end)
+{
+    w->peer_addr = w->our_addr;
+    w->our_port = w->peer_port = 5000;
+    wire_start(w);
+    wire_conn(w);
+    struct sockaddr_in self = wire_sockaddr(w->our_addr, 5000);
+    w->fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(mytcp_bind(w->stack, w->fd, (struct sockaddr *)&self, sizeof(self)), 0);
+    assert_int_equal(mytcp_connect(w->stack, w->fd, (struct sockaddr *)&self, sizeof(self)), -1);
+    if (errno != EINPROGRESS)
+        return;
+    assert_in_range(wire_skip_to(w, 400 * SEC), 0, 8);
+    assert_int_equal(wire_so_error(w), ETIMEDOUT);
+}
+
+WIRE_MAIN(WIRE_TEST(crossing_syns_are_answered_and_the_syn_ack_establishes),
+          WIRE_TEST(crossing_syns_are_answered_and_a_bare_ack_establishes),
+          WIRE_TEST(options_are_negotiated_in_crossing_syns),
+          WIRE_TEST(a_lost_syn_ack_of_ours_is_sent_again),
+          WIRE_TEST(the_peers_syn_again_draws_our_syn_ack_again),
+          WIRE_TEST(a_rst_refuses_since_the_open_was_active),
+          WIRE_TEST(an_unacceptable_ack_draws_a_rst_and_changes_nothing),
+          WIRE_TEST(closing_in_syn_received_sends_a_fin), WIRE_TEST(it_gives_up_in_the_end),
+          WIRE_TEST(a_socket_that_connects_to_itself_fails_in_the_end))

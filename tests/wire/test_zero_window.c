@@ -1,0 +1,224 @@
+/* Zero windows, the peer's and ours (RFC 9293 3.8.6.1). RTO is 300 ms. */
+#include "lib/wire.h"
+
+enum { MSS = 1460 };
+
+/* A probe is one byte at SND.UNA, or nothing just below it; both force an answer. */
+static void probe(struct wire *w, uint32_t una)
+{
+    static struct wire_packet p;
+    assert_true(wire_poll(w, &p));
+    uint32_t seq = p.seq - wire_conn(w)->iss;
+    assert_true((seq == una && p.payload_len == 1) || (seq == una - 1 && p.payload_len == 0));
+    QUIET(w);
+}
+
+static void shut_by_peer(struct wire *w)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+    WRITE(w, 3000);
+    QUIET(w);
+    MARK(w);
+}
+
+/* 9293-MUST-36, 9293-SHLD-29, 9293-SHLD-30 */
+SCENARIO(a_zero_window_is_probed_after_an_rto_and_then_with_backoff)
+{
+    shut_by_peer(w);
+    for (unsigned n = 1; n <= 6; n++) {
+        AT(w, 300 * MS * ((1u << n) - 1));
+        probe(w, 1);
+        IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+        QUIET(w);
+    }
+}
+
+SCENARIO(a_window_that_opens_lets_data_go_at_once)
+{
+    shut_by_peer(w);
+    AT(w, 100 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = MSS);
+    OUT(w, .flags = ACK, .seq = 1 + MSS, .ack = 1, .len = MSS);
+}
+
+/* the update was lost; the answer to the probe brings it */
+SCENARIO(the_answer_to_a_probe_opens_the_window)
+{
+    shut_by_peer(w);
+    AT(w, 300 * MS);
+    static struct wire_packet p;
+    assert_true(wire_poll(w, &p));
+    uint32_t taken = p.payload_len; /* the peer now has room for the probe's byte */
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + taken);
+    OUT(w, .flags = ACK, .seq = 1 + taken, .ack = 1, .len = MSS);
+}
+
+/* 9293-MUST-37 */
+SCENARIO(a_peer_that_answers_probes_is_never_given_up)
+{
+    shut_by_peer(w);
+    unsigned probes = 0;
+    static struct wire_packet p;
+    while (w->now_us < w->mark_us + 24 * 3600 * SEC) {
+        w->now_us = mytcp_next_deadline(w->stack);
+        while (wire_poll(w, &p)) {
+            probes++;
+            IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+        }
+    }
+    STATE(w, TCP_ESTABLISHED);
+    assert_in_range(probes, 24 * 30, 24 * 3600); /* backs off, to 120 s at most */
+    assert_int_equal(wire_stats(w).rto_expired, 0);
+}
+
+/* a peer that does not is */
+SCENARIO(probes_without_any_answer_end_in_etimedout)
+{
+    w->config.data_retries = 4;
+    shut_by_peer(w);
+    wire_skip_to(w, 100 * SEC);
+    STATE(w, TCP_CLOSE);
+    assert_int_equal(wire_so_error(w), ETIMEDOUT);
+}
+
+/* the window closes with data in flight: that data is the probe (9293-MUST-35) */
+SCENARIO(data_in_flight_when_the_window_shuts_is_sent_again_if_lost)
+{
+    wire_passive(w);
+    WRITE(w, 2 * MSS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = MSS);
+    OUT(w, .flags = ACK, .seq = 1 + MSS, .ack = 1, .len = MSS);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + MSS, .wnd = WND_ZERO);
+    QUIET(w);
+    assert_in_range(wire_skip_to(w, 2 * SEC), 1, 4);
+    STATE(w, TCP_ESTABLISHED);
+}
+
+/* 9293-MUST-34, 9293-SHLD-15, G069 */
+SCENARIO(a_window_that_shrinks_below_snd_nxt_stops_new_data)
+{
+    wire_passive(w);
+    WRITE(w, 20 * MSS);
+    for (uint32_t i = 0; i < 10; i++)
+        OUT(w, .flags = ACK, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + MSS, .wnd = 2048);
+    QUIET(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + 10 * MSS, .wnd = 1 << 20);
+    OUT(w, .flags = ACK, .seq = 1 + 10 * MSS, .ack = 1, .len = MSS);
+}
+
+/* --- our own --- */
+
+static void shut_by_us(struct wire *w)
+{
+    w->config.rcvbuf_bytes = 8192;
+    wire_passive(w);
+    static struct wire_packet p;
+    struct wire_conn *c = wire_conn(w);
+    for (int i = 0; i < 1000 && wire_info(w).rcv_wnd; i++) {
+        uint32_t end = c->peer_end, room = wire_info(w).rcv_wnd;
+        IN(w, .flags = ACK, .seq = end, .ack = 1, .len = room < MSS ? room : MSS);
+        while (wire_poll(w, &p))
+            continue;
+        w->now_us += 50 * MS;
+        while (wire_poll(w, &p))
+            continue;
+    }
+    assert_int_equal(wire_info(w).rcv_wnd, 0);
+    assert_true(wire_info(w).recv_queued >= 8192 - 2048);
+    MARK(w);
+}
+
+/* 9293-GEN-25, S10, G090 */
+SCENARIO(a_probe_of_our_zero_window_is_answered)
+{
+    shut_by_us(w);
+    uint32_t end = wire_conn(w)->peer_end;
+    IN(w, .flags = ACK, .seq = end, .ack = 1, .len = 1); /* one byte beyond */
+    OUT(w, .flags = ACK, .seq = 1, .ack = end, .wnd = WND_ZERO);
+    IN(w, .flags = ACK, .seq = end - 1, .ack = 1); /* Linux's probe */
+    OUT(w, .flags = ACK, .seq = 1, .ack = end, .wnd = WND_ZERO);
+    QUIET(w);
+}
+
+/* 9293-MUST-66: at zero window ACK, URG and RST still count; the FIN needs no window (S10) */
+SCENARIO(acks_are_taken_at_zero_window)
+{
+    shut_by_us(w);
+    uint32_t end = wire_conn(w)->peer_end;
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = end, .len = 100);
+    assert_string_equal(IN(w, .flags = ACK, .seq = end, .ack = 101), "");
+    QUIET(w);
+    assert_int_equal(wire_info(w).send_queued, 0);
+}
+
+SCENARIO(acks_that_come_with_data_are_taken_at_zero_window)
+{
+    shut_by_us(w); /* both directions full: the peer's data is too much, its ACK is not */
+    uint32_t end = wire_conn(w)->peer_end;
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = end, .len = 100);
+    IN(w, .flags = ACK, .seq = end, .ack = 101, .len = 1);
+    OUT(w, .flags = ACK, .seq = 101, .ack = end, .wnd = WND_ZERO);
+    QUIET(w);
+    assert_int_equal(wire_info(w).send_queued, 0);
+}
+
+SCENARIO(a_rst_is_taken_at_zero_window)
+{
+    shut_by_us(w);
+    IN(w, .flags = RST, .seq = wire_conn(w)->peer_end);
+    QUIET(w);
+    STATE(w, TCP_CLOSE);
+}
+
+SCENARIO(a_fin_is_taken_at_zero_window)
+{
+    shut_by_us(w);
+    uint32_t end = wire_conn(w)->peer_end;
+    IN(w, .flags = FIN | ACK, .seq = end, .ack = 1);
+    OUT(w, .flags = ACK, .seq = 1, .ack = end + 1);
+    STATE(w, TCP_CLOSE_WAIT);
+}
+
+/* 9293-RECV-5, G087, G102 */
+SCENARIO(reading_opens_the_window_and_says_so)
+{
+    shut_by_us(w);
+    uint32_t queued = wire_info(w).recv_queued;
+    READ(w, queued);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + queued);
+    QUIET(w);
+    assert_true(wire_info(w).rcv_wnd >= 4096);
+}
+
+/* the update was lost: the peer's probe brings it again */
+SCENARIO(a_probe_after_a_lost_update_is_answered_with_the_open_window)
+{
+    shut_by_us(w);
+    uint32_t end = wire_conn(w)->peer_end;
+    READ(w, wire_info(w).recv_queued);
+    OUT(w, .flags = ACK, .seq = 1, .ack = end);
+    IN(w, .flags = ACK, .seq = end - 1, .ack = 1);
+    OUT(w, .flags = ACK, .seq = 1, .ack = end);
+    IN(w, .flags = ACK, .seq = end, .ack = 1, .len = 1000);
+    READ(w, 1000);
+}
+
+WIRE_MAIN(WIRE_TEST(a_zero_window_is_probed_after_an_rto_and_then_with_backoff),
+          WIRE_TEST(a_window_that_opens_lets_data_go_at_once),
+          WIRE_TEST(the_answer_to_a_probe_opens_the_window),
+          WIRE_TEST(a_peer_that_answers_probes_is_never_given_up),
+          WIRE_TEST(probes_without_any_answer_end_in_etimedout),
+          WIRE_TEST(data_in_flight_when_the_window_shuts_is_sent_again_if_lost),
+          WIRE_TEST(a_window_that_shrinks_below_snd_nxt_stops_new_data),
+          WIRE_TEST(a_probe_of_our_zero_window_is_answered),
+          WIRE_TEST(acks_are_taken_at_zero_window),
+          WIRE_TEST(acks_that_come_with_data_are_taken_at_zero_window),
+          WIRE_TEST(a_rst_is_taken_at_zero_window), WIRE_TEST(a_fin_is_taken_at_zero_window),
+          WIRE_TEST(reading_opens_the_window_and_says_so),
+          WIRE_TEST(a_probe_after_a_lost_update_is_answered_with_the_open_window))
