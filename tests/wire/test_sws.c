@@ -1,0 +1,121 @@
+/* Silly windows, avoided on both sides (RFC 9293 3.8.6.2). */
+#include "lib/wire.h"
+
+enum { MSS = 1460 };
+
+/* 9293-MUST-38, 9293-GEN-26: a crumb of window does not draw a crumb of data */
+SCENARIO(the_sender_waits_for_a_window_worth_a_segment)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+    WRITE(w, 10 * MSS);
+    QUIET(w);
+    for (int wnd = 128; wnd < MSS; wnd += 128) {
+        IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = wnd);
+        QUIET(w);
+    }
+    MARK(w);
+    AT(w, 100 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = 2 * MSS + 256);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = MSS);
+    OUT(w, .flags = ACK, .seq = 1 + MSS, .ack = 1, .len = MSS);
+    QUIET(w); /* and the rest of the window is again not worth one */
+}
+
+/* 9293-GEN-26 (4): the override keeps it from waiting for ever */
+SCENARIO(a_small_window_is_used_after_a_while)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+    WRITE(w, 10 * MSS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = 512);
+    QUIET(w);
+    MARK(w);
+    assert_true(wire_skip_to(w, 1 * SEC) >= 1);
+}
+
+/* 9293-GEN-26 (3), G086: half the largest window ever is worth it, or small buffers would stall */
+SCENARIO(a_peer_with_a_small_buffer_gets_half_windows)
+{
+    w->wnd = 1024;
+    wire_passive(w);
+    WRITE(w, 3000);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1024);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1025, .wnd = 512);
+    OUT(w, .flags = ACK, .seq = 1025, .ack = 1, .len = 512);
+}
+
+/* 9293-MUST-39, 9293-GEN-27, R20 */
+SCENARIO(the_receiver_does_not_offer_crumbs)
+{
+    static struct wire_packet p;
+    w->config.rcvbuf_bytes = 20000;
+    wire_passive(w);
+    struct wire_conn *c = wire_conn(w);
+    while (wire_info(w).rcv_wnd) {
+        uint32_t room = wire_info(w).rcv_wnd;
+        IN(w, .flags = ACK, .seq = c->peer_end, .ack = 1, .len = room < MSS ? room : MSS);
+        w->now_us += 50 * MS;
+        while (wire_poll(w, &p))
+            continue;
+    }
+    uint32_t edge = c->right_edge, updates = 0, left = wire_info(w).recv_queued;
+    for (; left >= 100; left -= 100) {
+        READ(w, 100);
+        while (wire_poll(w, &p)) {
+            assert_true(c->right_edge - edge >= MSS);
+            edge = c->right_edge;
+            updates++;
+        }
+    }
+    assert_in_range(updates, 1, 20000 / MSS);
+}
+
+/* G077: a large step is announced at once, not with the next ACK */
+SCENARIO(a_window_that_grew_much_is_announced_at_once)
+{
+    static struct wire_packet p;
+    w->config.rcvbuf_bytes = 20000;
+    w->config.quick_acks = 0;
+    wire_passive(w);
+    struct wire_conn *c = wire_conn(w);
+    for (int i = 0; i < 12; i++) {
+        IN(w, .flags = ACK, .seq = c->peer_end, .ack = 1, .len = MSS);
+        while (wire_poll(w, &p))
+            continue;
+    }
+    w->now_us += 100 * MS;
+    while (wire_poll(w, &p))
+        continue;
+    uint32_t edge = c->right_edge;
+    READ(w, 12 * MSS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 12 * MSS);
+    assert_true(c->right_edge - edge >= 10000);
+}
+
+/* U7: whatever is read, set and offered, the right edge never moves left (asserted by the harness)
+ */
+SCENARIO(a_smaller_receive_buffer_does_not_take_back_what_was_offered)
+{
+    static struct wire_packet p;
+    w->config.rcvbuf_bytes = 65536;
+    wire_passive(w);
+    struct wire_conn *c = wire_conn(w);
+    uint32_t offered = wire_info(w).rcv_wnd;
+    wire_set(w, SOL_SOCKET, SO_RCVBUF, 4096);
+    for (uint32_t got = 0; got + MSS <= offered; got += MSS) { /* all of it may still come */
+        assert_string_equal(IN(w, .flags = ACK, .seq = c->peer_end, .ack = 1, .len = MSS), "");
+        while (wire_poll(w, &p))
+            continue;
+    }
+    READ(w, c->peer_end - 1);
+    while (wire_poll(w, &p))
+        continue;
+}
+
+WIRE_MAIN(WIRE_TEST(the_sender_waits_for_a_window_worth_a_segment),
+          WIRE_TEST(a_small_window_is_used_after_a_while),
+          WIRE_TEST(a_peer_with_a_small_buffer_gets_half_windows),
+          WIRE_TEST(the_receiver_does_not_offer_crumbs),
+          WIRE_TEST(a_window_that_grew_much_is_announced_at_once),
+          WIRE_TEST(a_smaller_receive_buffer_does_not_take_back_what_was_offered))

@@ -1,0 +1,163 @@
+/* Urgent data: in line, with a mark (RFC 9293 3.8.5, RFC 6093, DESIGN 6.9). The pointer of IN and
+ * OUT is the field's value: the offset from SEG.SEQ to the byte behind the urgent one. */
+#include "lib/wire.h"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+static int at_mark(struct wire *w)
+{
+    int yes = -1;
+    assert_int_equal(mytcp_ioctl(w->stack, w->fd, SIOCATMARK, &yes), 0);
+    return yes;
+}
+
+/* 9293-SEND-5, 9293-MUST-62, 6093-1 */
+SCENARIO(msg_oob_marks_the_last_byte)
+{
+    wire_passive(w);
+    wire_write(w, __FILE__, __LINE__, 1, MSG_OOB);
+    OUT(w, .flags = URG | ACK, .seq = 1, .ack = 1, .len = 1, .urg = 1);
+    IN(w, .flags = ACK, .seq = 1, .ack = 2);
+    wire_write(w, __FILE__, __LINE__, 100, MSG_OOB);
+    OUT(w, .flags = URG | ACK, .seq = 2, .ack = 1, .len = 100, .urg = 100);
+    IN(w, .flags = ACK, .seq = 1, .ack = 102);
+    WRITE(w, 10); /* urgent mode is over */
+    OUT(w, .flags = ACK, .seq = 102, .ack = 1, .len = 10);
+}
+
+/* 9293-MUST-31: of any length, and beyond the field's reach it says 65535 */
+SCENARIO(all_segments_before_the_urgent_byte_say_where_it_is)
+{
+    wire_passive(w);
+    wire_write(w, __FILE__, __LINE__, 3000, MSG_OOB);
+    OUT(w, .flags = URG | ACK, .seq = 1, .ack = 1, .len = 1460, .urg = 3000);
+    OUT(w, .flags = URG | ACK, .seq = 1461, .ack = 1, .len = 1460, .urg = 1540);
+    static struct wire_packet p;
+    if (!wire_poll(w, &p)) {
+        IN(w, .flags = ACK, .seq = 1, .ack = 2921);
+        assert_true(wire_poll(w, &p));
+    }
+    assert_true(p.flags & URG);
+    assert_int_equal(p.urg, 80);
+}
+
+SCENARIO(a_retransmission_is_as_urgent)
+{
+    wire_passive(w);
+    wire_write(w, __FILE__, __LINE__, 5, MSG_OOB);
+    OUT(w, .flags = URG | ACK, .seq = 1, .ack = 1, .len = 5, .urg = 5);
+    AT(w, 300 * MS);
+    OUT(w, .flags = URG | ACK, .seq = 1, .ack = 1, .len = 5, .urg = 5);
+}
+
+/* 6093-2, 9293-MUST-32: in line, with POLLPRI and a mark before the last urgent byte (as on Linux)
+ */
+SCENARIO(received_urgent_data_is_in_line_and_reading_stops_at_the_mark)
+{
+    wire_passive(w);
+    IN(w, .flags = URG | ACK, .seq = 1, .ack = 1, .len = 10, .urg = 6);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 11);
+    assert_true(wire_ready(w, w->fd) & POLLPRI);
+    assert_int_equal(at_mark(w), 0);
+    uint8_t data[100];
+    assert_int_equal(mytcp_recv(w->stack, w->fd, data, sizeof(data), 0), 5);
+    assert_int_equal(at_mark(w), 1);
+    assert_int_equal(mytcp_recv(w->stack, w->fd, data + 5, 95, 0), 5);
+    assert_int_equal(at_mark(w), 0);
+    assert_int_equal(wire_ready(w, w->fd) & POLLPRI, 0);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(data[i], wire_byte(false, i));
+    wire_again(w);
+}
+
+SCENARIO(recv_of_oob_is_einval)
+{
+    uint8_t byte;
+    wire_passive(w);
+    IN(w, .flags = URG | ACK, .seq = 1, .ack = 1, .len = 10, .urg = 6);
+    FAILS(w, mytcp_recv(w->stack, w->fd, &byte, 1, MSG_OOB), EINVAL);
+}
+
+/* 9293-GEN-5, 9293-GEN-28, P10, URGENT/11: the pointer is never an index or a length */
+SCENARIO(absurd_pointers_harm_nothing)
+{
+    static const uint16_t pointers[] = {0, 1, 99, 100, 101, 102, 5000, 32767, 32768, 65534, 65535};
+    uint8_t data[200];
+    wire_passive(w);
+    uint32_t at = 1;
+    for (unsigned i = 0; i < sizeof(pointers) / sizeof(*pointers); i++, at += 100) {
+        IN(w, .flags = URG | ACK, .seq = at, .ack = 1, .len = 100, .urg = pointers[i]);
+        static struct wire_packet p;
+        while (wire_poll(w, &p))
+            continue;
+        uint32_t got = 0;
+        for (int turn = 0; turn < 4 && got < 100; turn++) {
+            ssize_t n = mytcp_recv(w->stack, w->fd, data + got, sizeof(data) - got, 0);
+            got += n > 0 ? (uint32_t)n : 0;
+        }
+        assert_int_equal(got, 100);
+        for (uint32_t k = 0; k < 100; k++)
+            assert_int_equal(data[k], wire_byte(false, at - 1 + k));
+    }
+}
+
+SCENARIO(a_pointer_without_the_flag_means_nothing)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10, .urg = 6);
+    assert_int_equal(wire_ready(w, w->fd) & POLLPRI, 0);
+    READ(w, 10);
+}
+
+/* an urgent segment without data, and urgent with zero window, FIN, SYN (P10) */
+SCENARIO(urg_on_empty_segments_and_on_fin_is_harmless)
+{
+    wire_passive(w);
+    IN(w, .flags = URG | ACK, .seq = 1, .ack = 1, .urg = 100);
+    QUIET(w);
+    IN(w, .flags = URG | ACK, .seq = 1, .ack = 1, .len = 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 101);
+    IN(w, .flags = URG | FIN | ACK, .seq = 101, .ack = 1, .urg = 9);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 102);
+    uint8_t data[200];
+    uint32_t got = 0;
+    for (ssize_t n; (n = mytcp_recv(w->stack, w->fd, data + got, sizeof(data) - got, 0)) > 0;)
+        got += (uint32_t)n;
+    assert_int_equal(got, 100);
+    STATE(w, TCP_CLOSE_WAIT);
+}
+
+/* the pointer of a later segment never moves the mark back */
+SCENARIO(a_pointer_that_goes_back_is_ignored)
+{
+    uint8_t data[100];
+    wire_passive(w);
+    IN(w, .flags = URG | ACK, .seq = 1, .ack = 1, .len = 10, .urg = 30);
+    IN(w, .flags = URG | ACK, .seq = 11, .ack = 1, .len = 40, .urg = 5);
+    static struct wire_packet p;
+    while (wire_poll(w, &p))
+        continue;
+    assert_int_equal(mytcp_recv(w->stack, w->fd, data, sizeof(data), 0), 29);
+    assert_int_equal(at_mark(w), 1);
+}
+
+/* 9293-SHLD-13 */
+SCENARIO(the_stack_is_never_urgent_unasked)
+{
+    wire_passive(w);
+    WRITE(w, 1000);
+    const struct wire_packet *p = OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1000);
+    assert_int_equal(p->flags & URG, 0);
+    assert_int_equal(p->urg, 0);
+}
+
+WIRE_MAIN(WIRE_TEST(msg_oob_marks_the_last_byte),
+          WIRE_TEST(all_segments_before_the_urgent_byte_say_where_it_is),
+          WIRE_TEST(a_retransmission_is_as_urgent),
+          WIRE_TEST(received_urgent_data_is_in_line_and_reading_stops_at_the_mark),
+          WIRE_TEST(recv_of_oob_is_einval), WIRE_TEST(absurd_pointers_harm_nothing),
+          WIRE_TEST(a_pointer_without_the_flag_means_nothing),
+          WIRE_TEST(urg_on_empty_segments_and_on_fin_is_harmless),
+          WIRE_TEST(a_pointer_that_goes_back_is_ignored),
+          WIRE_TEST(the_stack_is_never_urgent_unasked))
