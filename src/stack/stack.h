@@ -7,7 +7,8 @@
  *   send.c       packets out                       timewait.c  TIME-WAIT records
  *   conn.c       connections' upkeep after a verb  port.c      who has which port
  *   api*.c       the socket calls                  ready.c     poll, watch, wait
- *   info.c       statistics, trace, digest, checks
+ *   sockopt.c    options                           control.c   fcntl and ioctl
+ *   info.c       statistics, digest, checks        trace.c     segments seen
  */
 #ifndef STACK_STACK_H
 #define STACK_STACK_H
@@ -32,6 +33,7 @@ struct node {
     bool in_table : 1;
     bool queued : 1;   /* waits in the output queue */
     bool strict : 1;   /* holds its port without SO_REUSEADDR */
+    bool dead : 1;     /* freed, but still in the output queue, which lets go of the memory */
 };
 
 /* A node that has timers and may send by itself. */
@@ -89,7 +91,7 @@ struct sock {
     uint16_t linger_s;
     uint8_t error;           /* SO_ERROR, reported once */
     uint8_t pending;         /* events not yet looked at by mytcp_wait (edge-triggered) */
-    struct sock *list_next;  /* accept queue, or the starved */
+    struct sock *list_next, **list_prev; /* accept queue, or the starved (prev: those only) */
     struct sock *ready_next, **ready_prev;
     uint32_t watch;
     uint64_t watch_data;
@@ -178,7 +180,7 @@ struct mytcp_stack {
     struct reass reass;
     struct pmtu pmtu;
     uint64_t connects; /* so far: for port selection */
-    uint32_t generation_seed;
+    bool wake;         /* a call of one thread ended the wait of another */
 
     struct trace_ring trace;
     struct mytcp_stats stats;
@@ -215,13 +217,19 @@ static inline struct isn_tuple node_tuple(const struct node *n)
 }
 
 struct sock *sock_new(struct mytcp_stack *s);
+/* Its rare options, made when first needed; NULL without memory. */
+struct sock_cold *sock_cold(struct mytcp_stack *s, struct sock *k);
+/* Is the next byte to be read the urgent one (api_io.c)? */
+bool sock_at_mark(const struct sock *k);
 /* Take everything away, at once and silently. */
 void sock_free(struct mytcp_stack *s, struct sock *k);
 /* After any verb ran on its TCB: table, timers, output queue, events. May free it. */
 void sock_settle(struct mytcp_stack *s, struct sock *k);
-/* Wait in the output queue. */
+/* Wait in the output queue; the first that waits, taken out of it, or NULL. */
 void active_enqueue(struct mytcp_stack *s, struct active *a);
-void active_dequeue(struct mytcp_stack *s, struct active *a);
+struct active *active_dequeue(struct mytcp_stack *s);
+/* The last step of freeing a connection: its memory. */
+void active_release(struct mytcp_stack *s, struct active *a);
 void active_arm(struct mytcp_stack *s, struct active *a, uint64_t deadline_us);
 /* Those that were refused memory for sending may try again. */
 void sock_feed_starved(struct mytcp_stack *s);
@@ -272,7 +280,10 @@ void icmp_send_error(struct mytcp_stack *s, uint8_t type, uint8_t code, const ui
 /* Queue an answer from no connection; false if there is no room for it. */
 bool reply_queue(struct mytcp_stack *s, const struct tcp_segment *seg);
 enum drop_reason reply_rst(struct mytcp_stack *s, const struct tcp_segment *seg, enum drop_reason why);
-bool reply_ack(struct mytcp_stack *s, const struct node *n, struct tcp_out *out);
+/* The next segment of a node's own goes out that way (TIME-WAIT): false without room. */
+bool reply_from(struct mytcp_stack *s, const struct node *n, const struct tcp_segment *seg);
+struct raw_packet *raw_take(struct mytcp_stack *s);
+void raw_free_all(struct mytcp_stack *s);
 
 /* ---- ready.c ---- */
 
@@ -281,7 +292,9 @@ void ready_add(struct mytcp_stack *s, struct sock *k);
 void ready_remove(struct mytcp_stack *s, struct sock *k);
 bool sock_writable(const struct mytcp_stack *s, const struct sock *k);
 
-/* ---- info.c ---- */
+/* ---- info.c, trace.c ---- */
+
+void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, struct tcp_info *info);
 
 struct trace_mark { /* the connection before and after */
     int before, after;

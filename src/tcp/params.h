@@ -10,7 +10,6 @@ struct tcp_params {
     uint32_t rto_initial_us, rto_min_us, rto_max_us;
     uint32_t syn_retries, synack_retries, data_retries, orphan_retries;
     uint32_t delayed_ack_us, quick_acks, ack_every_segments;
-    uint32_t fin_wait2_us;
     uint32_t timestamp_clock_us;
     uint32_t initial_window_segments;
     uint32_t mss_min_bytes;

@@ -1,0 +1,84 @@
+/* A segment arrived: which connection is it for? An established tuple, else TIME-WAIT, else a listener,
+ * else nobody, who answers with a RST (RFC 9293 3.10.7.1). */
+#include "stack/stack.h"
+
+enum { MEMORY_FULL_PERCENT = 90 };
+
+static struct sock *listener_of(struct mytcp_stack *s, uint16_t number)
+{
+    struct port *p = port_find(s, number);
+    return p ? p->listener : NULL;
+}
+
+static enum drop_reason to_nobody(struct mytcp_stack *s, const struct tcp_segment *seg,
+                                  struct buf **owner, const seq_t *after_tw)
+{
+    struct sock *l = listener_of(s, seg->dst_port);
+    if (l) return listen_input(s, l, seg, owner, after_tw);
+    return reply_rst(s, seg, DROP_NO_CONNECTION);
+}
+
+/* A SYN may end TIME-WAIT early and begin anew (RFC 6191, RFC 9293 3.10.7.4 fourth). */
+static enum drop_reason to_time_wait(struct mytcp_stack *s, struct tw *w, const struct tcp_segment *seg,
+                                     struct buf **owner)
+{
+    bool syn = (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+    if (syn && listener_of(s, seg->dst_port) && time_wait_reusable(&w->rec, seg)) {
+        seq_t after = w->rec.snd_nxt;
+        s->stats.time_wait_reused++;
+        tw_free(s, w);
+        return to_nobody(s, seg, owner, &after);
+    }
+    struct tcp_verdict v = tw_input(s, w, seg);
+    return v.reply_rst ? reply_rst(s, seg, v.drop) : v.drop;
+}
+
+static enum drop_reason to_sock(struct mytcp_stack *s, struct sock *k, const struct tcp_segment *seg,
+                                struct buf **owner, struct trace_mark *m)
+{
+    struct tcp_verdict v = tcp_input(&k->tcb, &s->env, seg, owner);
+    /* near the ceiling what is out of order goes first: the peer still has it */
+    if (k->tcb.recvq.ooo && mem_above(&s->mem, MEMORY_FULL_PERCENT))
+        recvq_drop_ooo(&k->tcb.recvq, &s->bufs);
+    m->after = k->tcb.state;
+    m->iss = k->tcb.iss;
+    m->irs = k->tcb.irs;
+    if (v.reply_rst) reply_rst(s, seg, v.drop);
+    sock_settle(s, k);
+    return v.drop;
+}
+
+static enum drop_reason to_half(struct mytcp_stack *s, struct half *h, const struct tcp_segment *seg,
+                                struct buf **owner)
+{
+    struct tcp_verdict v = half_input(s, h, seg, owner);
+    if (v.reply_rst) reply_rst(s, seg, v.drop);
+    return v.drop;
+}
+
+enum drop_reason tcp_demux(struct mytcp_stack *s, const struct tcp_segment *seg, struct buf **owner)
+{
+    struct node *n = node_find(s, seg->dst, seg->dst_port, seg->src, seg->src_port);
+    struct trace_mark m;
+    enum drop_reason reason;
+    trace_mark(&m, n, s);
+    s->stats.segments_in++;
+    if (n && n->kind == NODE_SOCK) {
+        reason = to_sock(s, sock_of(n), seg, owner, &m);
+    } else {
+        if (!n) reason = to_nobody(s, seg, owner, NULL);
+        else if (n->kind == NODE_HALF) reason = to_half(s, half_of(n), seg, owner);
+        else reason = to_time_wait(s, tw_of(n), seg, owner);
+        if (s->trace.cap) { /* the node may be another by now */
+            int before = m.before;
+            bool known = m.known;
+            struct trace_mark after;
+            trace_mark(&after, node_find(s, seg->dst, seg->dst_port, seg->src, seg->src_port), s);
+            if (!known) m = after;
+            m.before = before;
+            m.after = after.after;
+        }
+    }
+    trace_add(s, false, seg, &m, false, reason);
+    return reason;
+}

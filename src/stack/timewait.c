@@ -1,0 +1,101 @@
+/* TIME-WAIT in 64 bytes a connection: a queue in order of expiry, since all last equally long. */
+#include "stack/stack.h"
+
+enum { TICK_US = 16 }; /* 32 bits of it last 19 hours */
+
+static uint64_t ticks_up(uint64_t us) { return (us + TICK_US - 1) / TICK_US; }
+
+static void arm(struct mytcp_stack *s)
+{
+    if (!s->tw_head) {
+        wheel_cancel(&s->wheel, &s->tw_timer);
+        return;
+    }
+    uint64_t now = s->env.now_us / TICK_US;
+    int32_t left = seq_diff(seq_of(s->tw_head->expires_16us), seq_of((uint32_t)now));
+    wheel_set(&s->wheel, &s->tw_timer, left > 0 ? (now + (uint32_t)left) * TICK_US : s->env.now_us);
+}
+
+static void append(struct mytcp_stack *s, struct tw *w)
+{
+    w->expires_16us = (uint32_t)ticks_up(s->env.now_us + 2ull * s->env.params.msl_us);
+    w->next = NULL;
+    w->prev = s->tw_tail;
+    *s->tw_tail = w;
+    s->tw_tail = &w->next;
+    if (s->tw_head == w) arm(s);
+}
+
+static void unlink_tw(struct mytcp_stack *s, struct tw *w)
+{
+    bool first = s->tw_head == w;
+    *w->prev = w->next;
+    if (w->next) w->next->prev = w->prev;
+    else s->tw_tail = w->prev;
+    if (first) arm(s);
+}
+
+void tw_free(struct mytcp_stack *s, struct tw *w)
+{
+    unlink_tw(s, w);
+    node_remove(s, &w->node);
+    port_drop(s, w->node.local_port, w->node.strict, false);
+    mem_free(&s->mem, MEM_TW, w, sizeof(*w));
+    s->tw_count--;
+}
+
+/* One last answer is due when the connection gets here: the ACK of the peer's FIN. */
+static void answer(struct mytcp_stack *s, const struct node *n, struct tcb *t)
+{
+    struct tcp_out out;
+    while (tcp_output(t, &s->env, &out)) reply_from(s, n, &out.seg);
+}
+
+void tw_begin(struct mytcp_stack *s, struct sock *k)
+{
+    struct node *n = &k->active.node;
+    answer(s, n, &k->tcb);
+    if (s->tw_count >= s->config.time_wait_max) {
+        s->stats.time_wait_recycled++;
+        tw_free(s, s->tw_head);
+    }
+    struct tw *w = mem_zalloc(&s->mem, MEM_TW, sizeof(*w));
+    if (!w) return;
+    if (!port_hold(s, n->local_port, n->strict, false)) {
+        mem_free(&s->mem, MEM_TW, w, sizeof(*w));
+        return;
+    }
+    w->node = (struct node){.local = n->local, .peer = n->peer, .local_port = n->local_port,
+                            .peer_port = n->peer_port, .kind = NODE_TIME_WAIT, .strict = n->strict};
+    time_wait_pack(&w->rec, &k->tcb);
+    node_remove(s, n); /* the record takes its place */
+    node_insert(s, &w->node);
+    s->tw_count++;
+    append(s, w);
+}
+
+struct tcp_verdict tw_input(struct mytcp_stack *s, struct tw *w, const struct tcp_segment *seg)
+{
+    struct tcb t;
+    struct buf *nobody = NULL;
+    time_wait_unpack(&t, &w->rec, &s->env);
+    struct tcp_verdict v = tcp_input(&t, &s->env, seg, &nobody);
+    bool restarted = t.keep_at_us != TIME_NEVER; /* by the FIN, again */
+    answer(s, &w->node, &t);
+    w->rec.challenges = t.challenges;
+    w->rec.ts_recent = t.ts_recent;
+    if (restarted) {
+        unlink_tw(s, w);
+        append(s, w);
+    }
+    if (!v.drop) v.drop = DROP_TIME_WAIT;
+    return v;
+}
+
+void tw_expire(struct mytcp_stack *s)
+{
+    uint32_t now = (uint32_t)(s->env.now_us / TICK_US);
+    while (s->tw_head && seq_diff(seq_of(s->tw_head->expires_16us), seq_of(now)) <= 0)
+        tw_free(s, s->tw_head);
+    arm(s);
+}
