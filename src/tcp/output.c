@@ -134,11 +134,12 @@ static seq_t fill(struct tcb *t, struct tcp_env *env, struct tcp_out *out, uint3
     return end;
 }
 
-/* Payload of the largest packet that may be built. */
-static uint32_t payload_max(const struct tcp_env *env, unsigned options, uint32_t mss)
+/* Payload of the largest packet that may be built. Not with an urgent pointer: who cuts the packet up
+ * would copy it into every piece. */
+static uint32_t payload_max(const struct tcb *t, const struct tcp_env *env, unsigned options, uint32_t mss)
 {
     uint32_t headers = IP4_HEADER_LEN + TCP_HEADER_LEN + options;
-    if (env->gso_max <= headers + mss) return mss;
+    if (t->urgent_snd || env->gso_max <= headers + mss) return mss;
     uint32_t max = min_u32(env->gso_max - headers, SEND_PAYLOAD_MAX);
     return max - max % mss;
 }
@@ -165,7 +166,7 @@ static bool out_lost(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     uint32_t queued = t->sendq.len > offset ? t->sendq.len - offset : 0;
     bool fin = t->fin_sent && len > queued;
     uint32_t n = min_u32(min_u32(len, queued), min_u32(room, window_left(t, start)));
-    n = min_u32(n, payload_max(env, options, mss));
+    n = min_u32(n, payload_max(t, env, options, mss));
     if (n > mss) n -= n % mss;
     if (!n && !(fin && !queued)) return false;
     seq_t end = fill(t, env, out, offset, n, mss, fin);
@@ -234,7 +235,7 @@ static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     if (congestion < mss && congestion < queued) congestion = 0; /* no slivers of cwnd */
     uint32_t window = window_left(t, t->snd_nxt);
     uint32_t room = min_u32(congestion, window);
-    uint32_t n = new_data(t, queued, room, mss, payload_max(env, options, mss));
+    uint32_t n = new_data(t, queued, room, mss, payload_max(t, env, options, mss));
     bool fin = t->fin_queued && n == queued && window > n;
     if (!n && !fin) return false;
     seq_t end = fill(t, env, out, offset, n, mss, fin);

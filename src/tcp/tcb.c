@@ -223,7 +223,7 @@ static const char *check_state(const struct tcb *t)
 const char *tcb_check(const struct tcb *t)
 {
     const char *broken = check_state(t);
-    if (!broken && t->state != ST_CLOSED && t->state != ST_SYN_SENT) broken = check_sequences(t);
+    if (!broken && tcb_synchronized(t)) broken = check_sequences(t);
     if (!broken) broken = check_liveness(t);
     if (!broken) broken = recvq_check(&t->recvq);
     if (!broken) broken = sendq_check(&t->sendq);

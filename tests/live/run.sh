@@ -14,12 +14,12 @@ if [ ${#groups[@]} = 0 ]; then
     done
 fi
 
-# A user namespace first, so that nothing here has more rights than it needs; without, as root.
+# As root a network namespace will do (tcpdump, for one, changes its user); else a user namespace too.
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 enter=
-for way in "unshare -rn --kill-child" "unshare -n --kill-child"; do
+for way in "unshare -n --kill-child" "unshare -rn --kill-child"; do
     if $way ip tuntap add dev probe0 mode tun 2>>"$work/why"; then
         enter=$way
         break

@@ -5,7 +5,7 @@ talks() { # NO-WORD: which ss must not show
     { sleep 0.7; echo x; } | nc -N -w 5 "$ip" 7 >/dev/null &
     local talk=$! info
     until_true 3 sh -c "ss -Htin state established dst $ip | grep -q cwnd" || fail "no connection"
-    info=$(ss -Htin dst "$ip")
+    info=$(ss -Htino dst "$ip")
     for word in $1; do
         [[ " $info " != *" $word"* ]] || fail "$word in: $info"
     done

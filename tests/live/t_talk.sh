@@ -86,7 +86,7 @@ options_are_negotiated() {
     local info
     { sleep 1; echo x; } | nc -N -w 5 "$ip" 7 >/dev/null &
     until_true 3 sh -c "ss -Htin dst $ip | grep -q wscale" || fail "no connection: $(ss -tin)"
-    info=$(ss -Htin dst "$ip")
+    info=$(ss -Htino dst "$ip")
     for word in wscale: sack ts; do
         [[ " $info" == *" $word"* ]] || fail "no $word in: $info"
     done
@@ -129,11 +129,13 @@ writes_a_capture() {
     *) fail "not a capture file: $magic" ;;
     esac
     grep -aq captured "$tmp/f.pcap" || fail "the payload is not in the capture"
-    if command -v tcpdump >/dev/null; then
-        tcpdump -nr "$tmp/f.pcap" >"$tmp/f.dump" 2>"$tmp/f.err" || fail "$(cat "$tmp/f.err")"
-        grep -q 'Flags \[S\.\]' "$tmp/f.dump" || fail "no SYN-ACK in: $(cat "$tmp/f.dump")"
-        at_least "FINs in the capture" 2 "$(grep -c 'Flags \[F' "$tmp/f.dump")"
+    command -v tcpdump >/dev/null || return 0
+    if ! tcpdump -nr "$tmp/f.pcap" >"$tmp/f.dump" 2>"$tmp/f.err"; then
+        grep -q "Couldn't change to" "$tmp/f.err" && return 0 # no other user in a user namespace
+        fail "$(cat "$tmp/f.err")"
     fi
+    grep -q 'Flags \[S\.\]' "$tmp/f.dump" || fail "no SYN-ACK in: $(cat "$tmp/f.dump")"
+    at_least "FINs in the capture" 2 "$(grep -c 'Flags \[F' "$tmp/f.dump")"
 }
 
 traces_each_segment() {

@@ -441,6 +441,8 @@ bool app_run(struct host *h)
         }
     }
     h->run_count -= count;
-    memmove(h->run, h->run + count, h->run_count * sizeof(struct endpoint *));
+    if (h->run_count != 0) {
+        memmove(h->run, h->run + count, h->run_count * sizeof(struct endpoint *));
+    }
     return n != 0 || count != 0;
 }

@@ -27,8 +27,9 @@ static void done(struct endpoint *ep)
     if (!c->over && (never || (c->end[0].state == EP_DONE && c->end[1].state == EP_DONE))) {
         c->over = true;
         w->over++;
-        if (c->index + 1 < w->setup->conns && w->plans[c->index + 1].chained) {
-            events_add(&w->events, w->now_us + 1, EVENT_START, c->index + 1, NULL);
+        uint32_t next = c->index + CHAINS;
+        if (next < w->setup->conns && w->plans[next].chained) {
+            events_add(&w->events, w->now_us + 1, EVENT_START, next, NULL);
         }
     }
 }

@@ -15,26 +15,27 @@
 
 enum { WATCHDOG_S = 180, REPORTS_MAX = 5, SAMPLE = 8 };
 
-/* One leak or overrun is found as well with little freed memory kept aside. */
+/* Sanitizers end by SIGABRT, so that the replay line is printed. One leak or overrun is found as well
+ * with little freed memory kept aside. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
-    return "quarantine_size_mb=16:malloc_context_size=8";
+    return "abort_on_error=1:quarantine_size_mb=16:malloc_context_size=8";
 }
-void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+    return "abort_on_error=1:print_stacktrace=1";
+}
 
 static char replay[160];
 
-static void say_replay(void)
+/* The run died, or never ends. */
+static void on_signal(int number)
 {
     ssize_t n = write(STDOUT_FILENO, replay, strlen(replay));
-    (void)n;
-}
-
-static void on_alarm(int number)
-{
     (void)number;
-    say_replay();
+    (void)n;
     _exit(1);
 }
 
@@ -270,10 +271,8 @@ int main(int argc, char **argv)
             return usage();
         }
     }
-    if (__sanitizer_set_death_callback != NULL) {
-        __sanitizer_set_death_callback(say_replay);
-    }
-    signal(SIGALRM, on_alarm);
+    signal(SIGALRM, on_signal);
+    signal(SIGABRT, on_signal);
     uint64_t number = seed != NULL ? strtoull(seed, NULL, 10) : 1;
     if (length != NULL) {
         uint64_t base = seed != NULL ? number : (uint64_t)time(NULL) * 1000;

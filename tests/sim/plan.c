@@ -79,8 +79,8 @@ static void draw(struct plan *p, struct rng *r, const struct setup *s, uint32_t 
     }
     if (s->chained) {
         p->client = 0;
-        p->client_port = (uint16_t)(9000 + index % 3);
-        p->chained = index >= 3;
+        p->client_port = (uint16_t)(9000 + index % CHAINS);
+        p->chained = index >= CHAINS;
     }
     if (s->wrap && index == 0) {
         p->client_port = 9000;

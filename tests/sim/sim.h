@@ -27,6 +27,7 @@ enum {
     HOSTS = 2,
     PHASES_MAX = 16,
     SERVER_PORT = 7000,
+    CHAINS = 3, /* of connections that follow each other on one port */
     SCRATCH_BYTES = 65536,
     FLOW_BUCKETS = 256,
     MS = 1000,
@@ -114,7 +115,7 @@ struct plan {
     uint64_t bytes[2]; /* sent by client, server */
     bool echo;         /* the server sends what it receives */
     bool simultaneous; /* both connect */
-    bool chained;      /* starts when the one before has ended */
+    bool chained;      /* starts when the one before on its port has ended */
     struct habits habits[2];
 };
 
