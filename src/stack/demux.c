@@ -34,15 +34,12 @@ static enum drop_reason to_time_wait(struct mytcp_stack *s, struct tw *w, const 
 }
 
 static enum drop_reason to_sock(struct mytcp_stack *s, struct sock *k, const struct tcp_segment *seg,
-                                struct buf **owner, struct trace_mark *m)
+                                struct buf **owner)
 {
     struct tcp_verdict v = tcp_input(&k->tcb, &s->env, seg, owner);
     /* near the ceiling what is out of order goes first: the peer still has it */
     if (k->tcb.recvq.ooo && mem_above(&s->mem, MEMORY_FULL_PERCENT))
         recvq_drop_ooo(&k->tcb.recvq, &s->bufs);
-    m->after = k->tcb.state;
-    m->iss = k->tcb.iss;
-    m->irs = k->tcb.irs;
     if (v.reply_rst) reply_rst(s, seg, v.drop);
     sock_settle(s, k);
     return v.drop;
@@ -56,29 +53,31 @@ static enum drop_reason to_half(struct mytcp_stack *s, struct half *h, const str
     return v.drop;
 }
 
+/* For the trace: who is there before and after, which need not be the same node. */
+static void mark_now(struct mytcp_stack *s, const struct tcp_segment *seg, struct trace_mark *m)
+{
+    if (!s->trace.cap) return;
+    struct node *n = node_find(s, seg->dst, seg->dst_port, seg->src, seg->src_port);
+    trace_mark(m, n, s);
+    if (!n && listener_of(s, seg->dst_port)) m->before = m->after = ST_LISTEN;
+}
+
 enum drop_reason tcp_demux(struct mytcp_stack *s, const struct tcp_segment *seg, struct buf **owner)
 {
     struct node *n = node_find(s, seg->dst, seg->dst_port, seg->src, seg->src_port);
-    struct trace_mark m;
+    struct trace_mark before = {0}, after = {0};
     enum drop_reason reason;
-    trace_mark(&m, n, s);
+    mark_now(s, seg, &before);
     s->stats.segments_in++;
-    if (n && n->kind == NODE_SOCK) {
-        reason = to_sock(s, sock_of(n), seg, owner, &m);
-    } else {
-        if (!n) reason = to_nobody(s, seg, owner, NULL);
-        else if (n->kind == NODE_HALF) reason = to_half(s, half_of(n), seg, owner);
-        else reason = to_time_wait(s, tw_of(n), seg, owner);
-        if (s->trace.cap) { /* the node may be another by now */
-            int before = m.before;
-            bool known = m.known;
-            struct trace_mark after;
-            trace_mark(&after, node_find(s, seg->dst, seg->dst_port, seg->src, seg->src_port), s);
-            if (!known) m = after;
-            m.before = before;
-            m.after = after.after;
-        }
-    }
+    if (!n) reason = to_nobody(s, seg, owner, NULL);
+    else if (n->kind == NODE_SOCK) reason = to_sock(s, sock_of(n), seg, owner);
+    else if (n->kind == NODE_HALF) reason = to_half(s, half_of(n), seg, owner);
+    else reason = to_time_wait(s, tw_of(n), seg, owner);
+    mark_now(s, seg, &after);
+    int state = after.after == ST_LISTEN && before.before != ST_LISTEN ? ST_CLOSED : after.after;
+    struct trace_mark m = before.known ? before : after; /* the initial sequence numbers */
+    m.before = before.before;
+    m.after = state;
     trace_add(s, false, seg, &m, false, reason);
     return reason;
 }
