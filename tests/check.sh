@@ -92,7 +92,7 @@ check_exports()
 }
 
 # The functions that the core may call: none of them asks the system, the clock or chance for anything.
-pure='mem(cpy|move|set|cmp|chr)|str(len|n?cmp|n?casecmp|chr|rchr|n?len|cpy|spn|cspn|toul|toull)'
+pure='mem(cpy|move|set|cmp|chr)|explicit_bzero|str(len|n?cmp|n?casecmp|r?chr|nlen|n?cpy|n?cat|spn|cspn|toull?)'
 pure="$pure|v?snprintf|malloc|calloc|realloc|free|inet_(pton|ntop)|__errno_location|abort|__assert_fail"
 pure="$pure|__(memcpy|memmove|memset|snprintf|vsnprintf|stack)_chk(_fail)?|_GLOBAL_OFFSET_TABLE_"
 pure="$pure|__isoc23_strtoul|__isoc23_strtoull"

@@ -9,38 +9,42 @@ function is_state(word) {
 }
 
 function is_flags(word) {
-    return word ~ /^(FIN|SYN|RST|PSH|ACK|URG|ECE|CWR)([,|+](FIN|SYN|RST|PSH|ACK|URG|ECE|CWR))*$/
+    return word ~ /^(FIN|SYN|RST|PSH|ACK|URG|ECE|CWR)(,(FIN|SYN|RST|PSH|ACK|URG|ECE|CWR))*$/
 }
 
-# Takes a line apart into: out, peer, flags, seq, ack, len, extra, after, lost, clock.
+# Takes a line of mytcp_trace_format() apart into: clock, out, peer, conn, flags, seq, ack, len, extra, after,
+# lost. Numbers stay text: not every awk prints large ones whole.
 function parse(line,    n, i, word, words) {
-    out = -1; peer = ""; flags = ""; seq = 0; ack = 0; len = 0; extra = ""; after = ""; clock = ""
+    clock = out = peer = conn = flags = extra = after = ""
+    seq = ack = len = "0"
     lost = line ~ /\(lost\)$/
+    gsub(/[][]/, " ", line)
     n = split(line, words, " ")
     for (i = 1; i <= n; i++) {
         word = words[i]
-        if (clock == "" && word ~ /^[0-9]+\.[0-9]+$/)
+        if (i == 1)
             clock = word
-        else if (out < 0 && (word == "<" || word == "in" || word == "<-"))
-            out = 0
-        else if (out < 0 && (word == ">" || word == "out" || word == "->"))
-            out = 1
-        else if (peer == "" && word ~ /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+:[0-9]+$/)
+        else if (word == "in" || word == "out")
+            out = word
+        else if (word ~ /^[0-9.]+:[0-9]+$/)
             peer = word
+        else if (word ~ /^:[0-9]+$/)
+            conn = peer " " word
         else if (flags == "" && is_flags(word))
             flags = word
         else if (word ~ /^seq=/)
-            seq = substr(word, 5) + 0
+            seq = substr(word, 5)
         else if (word ~ /^ack=/)
-            ack = substr(word, 5) + 0
+            ack = substr(word, 5)
         else if (word ~ /^len=/)
-            len = substr(word, 5) + 0
-        else if (word ~ /^mss=/)
+            len = substr(word, 5)
+        else if (word ~ /^mss=/ || word == "again")
             extra = extra " " word
         else if (is_state(word))
             after = word
     }
-    return out >= 0 && peer != "" && flags != ""
+    out = out == "out"
+    return clock ~ /^[0-9]+\.[0-9]+$/ && conn != "" && flags != ""
 }
 
 # What the peer becomes by sending this segment.
@@ -50,7 +54,7 @@ function peer_sends(state) {
     if (flags ~ /SYN/)
         return state == "CLOSED" ? "SYN-SENT" : state
     if (flags ~ /FIN/) {
-        peer_fin[peer] = seq + len + 1
+        peer_fin[conn] = seq + len + 1
         if (state == "ESTABLISHED")
             return "FIN-WAIT-1"
         if (state == "CLOSE-WAIT")
@@ -65,7 +69,7 @@ function peer_gets(state,    all_acked) {
         return "CLOSED"
     if (flags ~ /SYN/)
         return state == "SYN-SENT" ? "ESTABLISHED" : state
-    all_acked = (peer in peer_fin) && ack >= peer_fin[peer]
+    all_acked = (conn in peer_fin) && ack + 0 >= peer_fin[conn]
     if (all_acked && state == "FIN-WAIT-1")
         state = "FIN-WAIT-2"
     else if (all_acked && state == "CLOSING")
@@ -83,35 +87,29 @@ function peer_gets(state,    all_acked) {
     return state
 }
 
-function dashes(n,    text) {
-    text = ""
-    while (n-- > 0)
-        text = text "-"
-    return text
-}
-
 function arrow(text,    fill) {
-    fill = dashes(46 - length(text))
+    while (length(text fill) < 46)
+        fill = fill "-"
     if (out)
         return (lost ? "X-- " : "<-- ") text " " fill "---"
     return "--- " text " " fill (lost ? "--X" : "-->")
 }
 
 function show(when, left, middle, right) {
-    printf "  %9s  %-12s  %-54s  %s\n", when, left, middle, right
+    printf "  %9s  %-11s  %-54s  %s\n", when, left, middle, right
 }
 
 function start() {
-    theirs[peer] = "CLOSED"
-    ours[peer] = "LISTEN"
-    begun[peer] = clock
-    show("seconds", peer, "", "libmytcp")
+    theirs[conn] = "CLOSED"
+    ours[conn] = "LISTEN"
+    begun[conn] = clock
+    printf "  %9s  %-66s %s\n", "seconds", peer, "libmytcp" substr(conn, length(peer) + 2)
     show("", "CLOSED", "", "LISTEN")
 }
 
 # A new SYN after the end: the peer uses the port again.
 function anew() {
-    return !(peer in theirs) || (!out && flags == "SYN" && theirs[peer] ~ /^(CLOSED|TIME-WAIT)$/)
+    return !(conn in theirs) || (!out && flags == "SYN" && theirs[conn] ~ /^(CLOSED|TIME-WAIT)$/)
 }
 
 {
@@ -119,23 +117,23 @@ function anew() {
         print
         next
     }
-    if (current != "" && current != peer)
+    if (current != "" && current != conn)
         print ""
     if (anew()) {
-        delete peer_fin[peer]
+        delete peer_fin[conn]
         start()
-    } else if (current != "" && current != peer) {
-        show("", peer, "", "")
+    } else if (current != "" && current != conn) {
+        printf "  %9s  %-66s %s\n", "", peer, "libmytcp" substr(conn, length(peer) + 2)
     }
-    current = peer
+    current = conn
 
     if (after != "")
-        ours[peer] = after
+        ours[conn] = after
     if (!out)
-        theirs[peer] = peer_sends(theirs[peer])
+        theirs[conn] = peer_sends(theirs[conn])
     else if (!lost)
-        theirs[peer] = peer_gets(theirs[peer])
-    text = flags " seq=" seq (flags ~ /ACK/ ? " ack=" ack : "") (len ? " len=" len : "") extra
-    show(clock == "" ? "" : sprintf("%.6f", clock - begun[peer]), theirs[peer], arrow(text), ours[peer])
+        theirs[conn] = peer_gets(theirs[conn])
+    text = flags " seq=" seq (flags ~ /ACK/ ? " ack=" ack : "") (len + 0 ? " len=" len : "") extra
+    show(sprintf("%.6f", clock - begun[conn]), theirs[conn], arrow(text), ours[conn])
     fflush()
 }

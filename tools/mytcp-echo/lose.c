@@ -106,7 +106,7 @@ static struct lose_conn *conn_of(struct lose *lose, const struct lost *segment)
     return conn;
 }
 
-static void conn_note(struct lose_conn *conn, struct lost *segment)
+static void conn_note(struct lose_conn *conn, const struct lost *segment)
 {
     unsigned from = segment->out;
 
@@ -125,9 +125,6 @@ static void conn_note(struct lose_conn *conn, struct lost *segment)
         conn->fin_seen[from] = true;
         conn->fin_end[from] = segment->seq + segment->len_bytes + 1;
     }
-    segment->seq_rel = conn->syn_seen[from] ? segment->seq - conn->isn[from] : 0;
-    segment->ack_rel =
-        conn->syn_seen[!from] && (segment->flags & TH_ACK) ? segment->ack - conn->isn[!from] : 0;
 }
 
 static bool is_third_ack(const struct lose_conn *conn, const struct lost *segment)

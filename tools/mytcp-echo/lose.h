@@ -20,7 +20,7 @@ struct lost {
     struct in_addr peer;
     uint16_t peer_port, local_port;
     uint8_t flags;
-    uint32_t seq, ack, seq_rel, ack_rel, len_bytes;
+    uint32_t seq, ack, len_bytes;
 };
 
 /* What is known of one connection: enough to recognise its handshake and its close. Index [1] is

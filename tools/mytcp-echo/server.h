@@ -44,11 +44,23 @@ struct pattern {
     size_t period;
 };
 
+/* The first sequence numbers of a connection, [1] ours and [0] the peer's, for trace.c. */
+struct trace_conn {
+    struct in_addr peer;
+    uint16_t peer_port, local_port;
+    bool known[2];
+    uint32_t isn[2];
+};
+
+enum { TRACE_CONNS = 64 };
+
 struct server {
     mytcp_tun *tun;
     mytcp_stack *stack;
     struct lose *lose;
     bool trace;
+    unsigned trace_next;
+    struct trace_conn trace_conns[TRACE_CONNS]; /* the latest ones */
     int listeners[SERVICES];
     bool accept_paused;
     uint64_t swept_us;
