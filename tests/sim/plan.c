@@ -70,6 +70,9 @@ static void draw(struct plan *p, struct rng *r, const struct setup *s, uint32_t 
             h->end_after = rng_range(r, 0, bytes);
         }
     }
+    if (s->fragile || p->habits[0].ending >= END_RUDE || p->habits[1].ending >= END_RUDE) {
+        p->habits[0].keepalive = p->habits[1].keepalive = true; /* a lost RST says nothing */
+    }
     if (!p->echo) {
         p->habits[rng_range(r, 0, 1)].lazy = rng_chance(r, 300000);
     }

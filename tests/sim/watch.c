@@ -150,6 +150,9 @@ static const char *see_ack(struct flow *f, const struct flow *peer, const struct
         f->ack = peer->iss + 1;
         f->edge = f->ack + f->syn_window;
     }
+    if (syn && f->data_seen) {
+        return NULL; /* a SYN,ACK again: it says what it said before */
+    }
     uint32_t window = (uint32_t)s->window << (!syn && f->scaled ? f->wscale : 0);
     if (distance(f->ack, s->ack) < 0) {
         return "an acknowledgement that moves back";
