@@ -20,11 +20,15 @@ void *mytcp_input_buffer(mytcp_stack *s, size_t *size_bytes)
 }
 
 /* What the virtio-net header claims must be what the packet is: it is a hint, never an instruction. */
-static bool checksum_trusted(const struct mytcp_packet *p, const struct ip4_header *ip)
+static enum drop_reason check_checksum(const struct mytcp_packet *p, const struct ip4_header *ip,
+                                       const uint8_t *data, size_t len)
 {
-    if (p->needs_csum)
-        return p->csum_start == ip->header_len && p->csum_offset == TCP_CSUM_OFFSET;
-    return p->csum_valid;
+    if (len < TCP_HEADER_LEN) return DROP_TCP_SHORT;
+    if (p->needs_csum) {
+        bool place = p->csum_start == ip->header_len && p->csum_offset == TCP_CSUM_OFFSET;
+        return place ? DROP_NONE : DROP_VNET_HEADER;
+    }
+    return p->csum_valid || tcp_checksum_ok(ip, data, len) ? DROP_NONE : DROP_TCP_CHECKSUM;
 }
 
 static enum drop_reason input_tcp(struct mytcp_stack *s, const struct mytcp_packet *p,
@@ -33,9 +37,8 @@ static enum drop_reason input_tcp(struct mytcp_stack *s, const struct mytcp_pack
     struct tcp_segment seg;
     const uint8_t *data = packet + ip->header_len;
     size_t len = (size_t)ip->total_len - ip->header_len;
-    if (!checksum_trusted(p, ip) && !tcp_checksum_ok(ip, data, len))
-        return len < TCP_HEADER_LEN ? DROP_TCP_SHORT : DROP_TCP_CHECKSUM;
-    enum drop_reason reason = tcp_parse(&seg, ip, data, len);
+    enum drop_reason reason = check_checksum(p, ip, data, len);
+    if (!reason) reason = tcp_parse(&seg, ip, data, len);
     if (reason) return reason;
     if (p->gso_type == GSO_TCPV4 && p->gso_size && p->gso_size < seg.len) {
         if (seg.flags & (TCP_SYN | TCP_RST)) return DROP_TCP_GSO;

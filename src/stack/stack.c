@@ -114,7 +114,7 @@ void mytcp_destroy(mytcp_stack *s)
     mem_free(&s->mem, MEM_TABLE, s->trace.entry, s->trace.cap * sizeof(struct mytcp_trace));
     reass_free(&s->reass);
     pmtu_free(&s->pmtu, &s->mem);
-    buf_release(&s->bufs, s->lent);
+    if (s->lent) buf_release(&s->bufs, s->lent);
     buf_pool_free(&s->bufs);
     sendq_pool_free(&s->chunks);
     table_free(&s->conns);

@@ -193,14 +193,15 @@ static void detect_loss(struct tcb *t, struct tcp_env *env, const struct tcp_seg
         if (sack_news && seq_eq(seg->ack, t->snd_una) && t->recovery.dupacks < UINT16_MAX)
             t->recovery.dupacks++; /* RFC 6675 2: news, whatever else the segment carries */
     } else if (dup && !t->sack_ok) {
-        recovery_dupack(&t->recovery, mss, flight);
+        recovery_dupack(&t->recovery, t->snd_una, t->snd_nxt, mss);
     } else if (dup && t->recovery.dupacks < UINT16_MAX) {
         t->recovery.dupacks++;
     }
     if (!dup && !sack_news) return;
     t->mark |= MARK_LOOK;
     if (!recovery_detect(&t->recovery, t->snd_una, t->snd_nxt, mss, t->sack_ok)) return;
-    cc_on_loss(&t->cc, flight, mss, env->now_us);
+    /* what limited transmit sent beyond cwnd does not count (RFC 5681 3.2 step 2) */
+    cc_on_loss(&t->cc, min_u32(flight, t->cc.cwnd), mss, env->now_us);
     recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, mss, t->sack_ok);
     t->rtt_timing = false;
     env->count.fast_recoveries++;

@@ -91,11 +91,12 @@ bool recovery_sack(struct recovery *r, struct mem *mem, seq_t una, seq_t nxt,
     return news;
 }
 
-void recovery_dupack(struct recovery *r, uint32_t mss, uint32_t flight)
+void recovery_dupack(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss)
 {
     if (r->dupacks < UINT16_MAX) r->dupacks++;
-    /* The receiver cannot hold more than was sent: forged duplicates inflate no further. */
-    r->dup_bytes = min_u32(r->dup_bytes + mss, flight > mss ? flight - mss : 0);
+    /* Forged duplicates inflate no further than what was in flight when the episode began. */
+    uint32_t flight = seq_len(una, r->mode == RECOVERY_FAST ? r->recover : nxt);
+    r->dup_bytes = max_u32(r->dup_bytes, min_u32(r->dup_bytes + mss, flight > mss ? flight - mss : 0));
 }
 
 /* RFC 6675 IsLost: bytes below the returned point have DupThresh ranges, or more than

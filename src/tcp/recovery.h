@@ -45,7 +45,7 @@ void recovery_free(struct recovery *r, struct mem *mem);
 bool recovery_sack(struct recovery *r, struct mem *mem, seq_t una, seq_t nxt,
                    const struct sack_block *blocks, unsigned count);
 /* A duplicate ACK without SACK (RFC 5681 2). */
-void recovery_dupack(struct recovery *r, uint32_t mss, uint32_t flight);
+void recovery_dupack(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss);
 /* Is something lost that should start fast recovery now? Also extends lost_end inside an episode. */
 bool recovery_detect(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok);
 void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok);

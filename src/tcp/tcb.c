@@ -80,22 +80,26 @@ uint32_t tcb_snd_mss(const struct tcb *t, const struct tcp_env *env, unsigned op
 uint8_t tcb_wscale_for(uint32_t bytes)
 {
     uint8_t shift = 0;
-    while (shift < TCP_WSCALE_MAX && (bytes >> shift) > UINT16_MAX) shift++;
+    while (shift < TCP_WSCALE_MAX && ((bytes - 1) >> shift) > UINT16_MAX) shift++;
     return shift;
 }
+
+/* The buffer for the window's purposes: what the scale cannot say is as good as no buffer. */
+static uint32_t window_buffer(const struct tcb *t) { return max_u32(t->opt.rcvbuf, 2u << t->rcv_wscale); }
 
 /* The edge up to which there is room now. */
 static seq_t roomy_edge(const struct tcb *t)
 {
-    uint32_t room = t->opt.rcvbuf > t->recvq.readable ? t->opt.rcvbuf - t->recvq.readable : 0;
-    if (t->opt.window_clamp) room = min_u32(room, t->opt.window_clamp);
+    uint32_t buffer = window_buffer(t);
+    uint32_t room = buffer > t->recvq.readable ? buffer - t->recvq.readable : 0;
+    if (t->opt.window_clamp) room = min_u32(room, max_u32(t->opt.window_clamp, 1u << t->rcv_wscale));
     return seq_add(t->rcv_nxt, room);
 }
 
 /* Receiver's silly-window avoidance: a smaller step of the edge is not offered. */
 static uint32_t edge_step(const struct tcb *t, const struct tcp_env *env)
 {
-    return min_u32(t->opt.rcvbuf / 2, tcb_mss_offer(t, env));
+    return max_u32(min_u32(window_buffer(t) / 2, tcb_mss_offer(t, env)), 1u << t->rcv_wscale);
 }
 
 uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env)
@@ -123,7 +127,8 @@ bool tcb_window_update_due(const struct tcb *t, const struct tcp_env *env)
     uint32_t growth = seq_len(t->rcv_adv, edge), left = tcb_rcv_wnd(t);
     if (growth < edge_step(t, env)) return false;
     /* While the peer has plenty left, the next ACK says it early enough. */
-    return growth >= t->opt.rcvbuf / 2 || left < max_u32(t->opt.rcvbuf / 4, 2u * t->rcv_mss);
+    uint32_t buffer = window_buffer(t);
+    return growth >= buffer / 2 || left < max_u32(buffer / 4, 2u * t->rcv_mss);
 }
 
 void tcb_challenge_ack(struct tcb *t, struct tcp_env *env)

@@ -129,6 +129,7 @@ void wire_passive(struct wire *w)
 void wire_syn_sent(struct wire *w)
 {
     wire_aim(w, true);
+    wire_conn(w);
     w->fd = start_connect(w->stack, w);
     expect_syn(w, SYN, 0);
     QUIET(w);

@@ -14,7 +14,8 @@ syn_lost() {
 
 syns_lost() {
     serve --lose syn:2
-    at_least "ms to connect" 2700 "$("$live" late "$ip" 7 0)"
+    # 1 s and 2 s, or 1 s and 1 s: Linux backs off after tcp_syn_linear_timeouts only
+    at_least "ms to connect" 1900 "$("$live" late "$ip" 7 0)"
     same TcpExtTCPSynRetrans 2 "$(counter TcpExtTCPSynRetrans)"
 }
 
@@ -106,7 +107,7 @@ one_percent() { both_ways_at 1% 10000000; }
 five_percent() { both_ways_at 5% 3000000; }
 
 pattern_at_five_percent() {
-    serve --lose 5%
+    serve --lose 5% --set rcvbuf_bytes=200000 --set sndbuf_bytes=200000
     "$live" chargen "$ip" 19 3000000
     timeout 40 "$live" echo-full "$ip" 7 6000000 65536
     kernel_is_content
@@ -132,7 +133,7 @@ nothing_lost_nothing_resent() {
 }
 
 it "a lost SYN is sent again after a second, once" syn_lost
-it "two lost SYNs are sent again with backoff" syns_lost
+it "two lost SYNs are sent again and again" syns_lost
 it "a lost SYN-ACK is cured by a retransmission" synack_lost
 it "a lost third ACK with no data anywhere brings the SYN-ACK again" ack_lost_nobody_has_data
 it "a lost third ACK is made good by the client's data" ack_lost_client_has_data
