@@ -45,9 +45,10 @@ static enum drop_reason reject_sequence(struct tcb *t, struct tcp_env *env, cons
         tcb_time_wait(t, env);
     /* A sender that retransmits must be answered, or it never learns. Empty segments and SYNs are answered
      * under a limit, so that two confused ends cannot storm. */
-    if (space && !(seg->flags & TCP_SYN)) t->mark |= MARK_ACK;
+    bool syn = seg->flags & TCP_SYN;
+    if (space && !syn) t->mark |= MARK_ACK;
     else tcb_challenge_ack(t, env);
-    return reason;
+    return syn && tcb_synchronized(t) ? DROP_SYN_CHALLENGED : reason; /* RFC 5961 4.2: wherever it is */
 }
 
 static enum drop_reason check_sequence(struct tcb *t, struct tcp_env *env,
@@ -130,11 +131,13 @@ static void sample_rtt(struct tcb *t, struct tcp_env *env, const struct tcp_segm
     if (t->rtt_timing && seq_geq(seg->ack, t->rtt_seq)) {
         t->rtt_timing = false;
         rtt_sample(&t->rtt, &env->params, env->now_us - t->rtt_at_us);
+        t->backoff = 0; /* RFC 6298 5.7: a doubled timeout stays until there is a new measurement */
     } else if (retransmitted && t->ts_ok && seg->has_ts && seg->tsecr) {
         /* Karn's ambiguity, resolved by the echo (RFC 7323 4.1). A forged one cannot lie in the future. */
         uint32_t ticks = tcb_tsval(t, env) - seg->tsecr;
-        if (ticks < INT32_MAX)
-            rtt_sample(&t->rtt, &env->params, (uint64_t)ticks * env->params.timestamp_clock_us);
+        if (ticks > INT32_MAX) return;
+        rtt_sample(&t->rtt, &env->params, (uint64_t)ticks * env->params.timestamp_clock_us);
+        t->backoff = 0;
     }
 }
 
@@ -164,7 +167,8 @@ static void ack_advance(struct tcb *t, struct tcp_env *env, const struct tcp_seg
     else if (mode != RECOVERY_FAST && used)
         cc_on_ack(&t->cc, acked, mss, env->now_us);
 
-    t->backoff = 0;
+    if (t->persisting) t->backoff = 0;
+    t->retries = 0;
     t->was_rto = false;
     t->persisting = false;
     if (seq_eq(t->snd_una, t->snd_nxt)) { /* RFC 6298 5.2 */
@@ -207,12 +211,12 @@ static void detect_loss(struct tcb *t, struct tcp_env *env, const struct tcp_seg
     env->count.fast_recoveries++;
 }
 
-/* SND.WL1/WL2 keep old segments from changing the window. */
+/* SND.WL1/WL2 keep old segments from changing the window. A new ACK is never old, whatever its SEQ: the
+ * peer may be retransmitting. Were its window not taken, the edge would move with SND.UNA beyond it. */
 static void update_send_window(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
 {
     if (seq_lt(seg->ack, t->snd_una)) return;
-    if (seq_gt(t->snd_wl1, seg->seq)) return;
-    if (seq_eq(t->snd_wl1, seg->seq) && seq_gt(t->snd_wl2, seg->ack)) return;
+    if (seq_gt(t->snd_wl1, seg->seq) && !seq_gt(seg->ack, t->snd_wl2)) return;
     uint32_t window = (uint32_t)seg->window << t->snd_wscale;
     t->snd_wl1 = seg->seq;
     t->snd_wl2 = seg->ack;
@@ -289,6 +293,8 @@ static bool input_syn_again(struct tcb *t, struct tcp_segment *seg)
     if (!t->passive) { /* simultaneous open: the SYN,ACK's SYN is known, its ACK is news */
         seg->flags &= (uint8_t)~TCP_SYN;
         seg->seq = seq_add(seg->seq, 1);
+        /* RFC 7323 2.2: the window beside a SYN is not scaled, all that follow are */
+        seg->window = (uint16_t)(seg->window >> t->snd_wscale);
         t->mark |= MARK_ACK;
     }
     return false;

@@ -99,7 +99,9 @@ static seq_t roomy_edge(const struct tcb *t)
 /* Receiver's silly-window avoidance: a smaller step of the edge is not offered. */
 static uint32_t edge_step(const struct tcb *t, const struct tcp_env *env)
 {
-    return max_u32(min_u32(window_buffer(t) / 2, tcb_mss_offer(t, env)), 1u << t->rcv_wscale);
+    uint32_t most = window_buffer(t);
+    if (t->opt.window_clamp) most = min_u32(most, t->opt.window_clamp);
+    return max_u32(min_u32(most / 2, tcb_mss_offer(t, env)), 1u << t->rcv_wscale);
 }
 
 uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env)
@@ -117,6 +119,7 @@ uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env)
         offered = seq_add(t->rcv_nxt, units << t->rcv_wscale);
     }
     t->rcv_adv = seq_max(t->rcv_adv, offered);
+    t->rcv_room = seq_max(t->rcv_room, edge);
     return (uint16_t)units;
 }
 
@@ -193,7 +196,7 @@ static const char *check_sequences(const struct tcb *t)
 static const char *check_liveness(const struct tcb *t)
 {
     bool unacked = seq_lt(t->snd_una, t->snd_nxt);
-    if (t->mark) return NULL; /* output will look at it */
+    if (t->mark || t->state == ST_CLOSED) return NULL; /* output will look at it; or it is over */
     if (unacked && t->rexmt_at_us == TIME_NEVER) return "tcb: data in flight without a timer";
     if (tcb_sending(t) && t->sendq.len && t->rexmt_at_us == TIME_NEVER)
         return "tcb: data waits without a timer";

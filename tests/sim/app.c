@@ -164,7 +164,7 @@ static void start_side(struct endpoint *ep)
         enqueue(ep);
         return;
     }
-    if (error == EADDRINUSE && port != 0) { /* its TIME-WAIT is not over */
+    if ((error == EADDRINUSE || error == EADDRNOTAVAIL) && port != 0) { /* its TIME-WAIT is not over */
         mytcp_close(ep->host->stack, ep->fd);
         ep->fd = -1;
         events_add(&w->events, w->now_us + 500 * MS, EVENT_START, ep->conn->index, NULL);

@@ -3,6 +3,8 @@
 
 #include "sim.h"
 
+enum { ROUND_TRIPS = 200 };
+
 static void buffers(struct habits *h, struct rng *r, const struct setup *s)
 {
     if (rng_chance(r, s->small_ppm)) {
@@ -53,6 +55,18 @@ static uint64_t size(struct rng *r, uint64_t bytes_max)
     return rng_chance(r, 50000) ? 0 : rng_log(r, 1, bytes_max);
 }
 
+/* A small buffer passes little on in a round trip. */
+static void bound_bytes(struct plan *p)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t buffer = i < 2 ? p->habits[i].rcvbuf : p->habits[i - 2].sndbuf;
+        for (uint32_t side = 0; side < 2 && buffer != 0; side++) {
+            uint64_t most = (uint64_t)buffer * ROUND_TRIPS;
+            p->bytes[side] = p->bytes[side] < most ? p->bytes[side] : most;
+        }
+    }
+}
+
 static void draw(struct plan *p, struct rng *r, const struct setup *s, uint32_t index)
 {
     uint64_t kind = rng_range(r, 0, 4);
@@ -73,6 +87,7 @@ static void draw(struct plan *p, struct rng *r, const struct setup *s, uint32_t 
     if (s->fragile || p->habits[0].ending >= END_RUDE || p->habits[1].ending >= END_RUDE) {
         p->habits[0].keepalive = p->habits[1].keepalive = true; /* a lost RST says nothing */
     }
+    bound_bytes(p);
     if (!p->echo) {
         p->habits[rng_range(r, 0, 1)].lazy = rng_chance(r, 300000);
     }
