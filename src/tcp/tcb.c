@@ -108,6 +108,7 @@ uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env)
 {
     seq_t edge = roomy_edge(t);
     bool enough = seq_gt(edge, t->rcv_adv) && seq_len(t->rcv_adv, edge) >= edge_step(t, env);
+    if (t->state == ST_SYN_RCVD) enough = false; /* a half-open record remembers no later edge */
     uint32_t units = 0;
     if (enough) units = seq_len(t->rcv_nxt, edge) >> t->rcv_wscale;
     units = min_u32(units, UINT16_MAX);
