@@ -53,29 +53,18 @@ void active_enqueue(struct mytcp_stack *s, struct active *a)
     if (a->node.queued) return;
     a->node.queued = true;
     a->out_next = NULL;
+    a->out_prev = s->out_tail;
     *s->out_tail = a;
     s->out_tail = &a->out_next;
 }
 
-struct active *active_dequeue(struct mytcp_stack *s)
+void active_dequeue(struct mytcp_stack *s, struct active *a)
 {
-    struct active *a;
-    while ((a = s->out_head)) {
-        s->out_head = a->out_next;
-        if (!s->out_head) s->out_tail = &s->out_head;
-        a->node.queued = false;
-        if (!a->node.dead) break;
-        active_release(s, a);
-    }
-    return a;
-}
-
-void active_release(struct mytcp_stack *s, struct active *a)
-{
-    a->node.dead = true;
-    if (a->node.queued) return; /* taking it out of the queue's middle would mean a walk */
-    if (a->node.kind == NODE_SOCK) mem_free(&s->mem, MEM_CONN, a, sizeof(struct sock));
-    else mem_free(&s->mem, MEM_HALF, a, sizeof(struct half));
+    if (!a->node.queued) return;
+    a->node.queued = false;
+    *a->out_prev = a->out_next;
+    if (a->out_next) a->out_next->out_prev = a->out_prev;
+    else s->out_tail = a->out_prev;
 }
 
 /* Deadlines mostly move later: the timer then stays, and looks again when it fires. */
@@ -123,14 +112,15 @@ void sock_free(struct mytcp_stack *s, struct sock *k)
     if (k->fd >= 0) fd_release(s, k->fd);
     ready_remove(s, k);
     unstarve(k);
+    active_dequeue(s, &k->active);
     wheel_cancel(&s->wheel, &k->active.timer);
     node_remove(s, &k->active.node);
     if (k->flags & SOCK_BOUND)
         port_drop(s, k->active.node.local_port, k->active.node.strict, k->flags & SOCK_BOUND_HARD);
     tcb_free(&k->tcb, &s->env);
     mem_free(&s->mem, MEM_CONN, k->cold, sizeof(*k->cold));
+    mem_free(&s->mem, MEM_CONN, k, sizeof(*k));
     s->stats.sockets--;
-    active_release(s, &k->active);
 }
 
 static void tell_events(struct mytcp_stack *s, struct sock *k)
@@ -155,6 +145,7 @@ static void leave_table(struct mytcp_stack *s, struct sock *k)
         t->error = 0;
     }
     wheel_cancel(&s->wheel, &k->active.timer);
+    active_dequeue(s, &k->active);
 }
 
 void sock_settle(struct mytcp_stack *s, struct sock *k)

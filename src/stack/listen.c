@@ -19,7 +19,8 @@ void half_free(struct mytcp_stack *s, struct half *h)
     node_remove(s, &h->active.node);
     wheel_cancel(&s->wheel, &h->active.timer);
     port_drop(s, h->active.node.local_port, h->active.node.strict, false);
-    active_release(s, &h->active);
+    active_dequeue(s, &h->active);
+    mem_free(&s->mem, MEM_HALF, h, sizeof(*h));
 }
 
 static void node_from_segment(struct node *n, const struct tcp_segment *seg, uint8_t kind, bool strict)
@@ -108,7 +109,7 @@ static struct sock *promote(struct mytcp_stack *s, struct sock *l, const struct 
     }
     k->active.node = *n;
     k->active.node.kind = NODE_SOCK;
-    k->active.node.in_table = k->active.node.queued = k->active.node.dead = false;
+    k->active.node.in_table = k->active.node.queued = false;
     k->tcb = *t;
     k->flags = SOCK_BOUND | SOCK_CONNECTED | (l->flags & (SOCK_REUSE | SOCK_LINGER | SOCK_OOBINLINE));
     k->linger_s = l->linger_s;

@@ -97,6 +97,7 @@ static bool send_active(struct mytcp_stack *s, struct active *a, struct mytcp_tx
 {
     struct tcp_out out;
     struct trace_mark m;
+    active_dequeue(s, a);
     if (s->trace.cap) trace_mark(&m, &a->node, s);
     bool is_sock = a->node.kind == NODE_SOCK;
     bool sent = is_sock ? tcp_output(&sock_of(&a->node)->tcb, &s->env, &out)
@@ -151,8 +152,7 @@ int mytcp_output(mytcp_stack *s, struct mytcp_tx *tx, uint64_t now_us)
     while ((timer = wheel_pop(&s->wheel, s->env.now_us))) expire_one(s, timer);
     relieve_memory(s);
     bool sent = send_reply(s, tx) || send_raw(s, tx);
-    struct active *a;
-    while (!sent && (a = active_dequeue(s))) sent = send_active(s, a, tx);
+    while (!sent && s->out_head) sent = send_active(s, s->out_head, tx);
     if (!sent) return 0;
     s->stats.packets_out++;
     s->stats.bytes_out += tx->len_bytes;

@@ -100,7 +100,6 @@ static void free_connections(struct mytcp_stack *s)
         else if (n->kind == NODE_HALF) half_free(s, half_of(n));
         else tw_free(s, tw_of(n));
     }
-    while (active_dequeue(s)) {} /* the last memory of those that were due to send */
 }
 
 void mytcp_destroy(mytcp_stack *s)

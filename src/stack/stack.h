@@ -33,13 +33,12 @@ struct node {
     bool in_table : 1;
     bool queued : 1;   /* waits in the output queue */
     bool strict : 1;   /* holds its port without SO_REUSEADDR */
-    bool dead : 1;     /* freed, but still in the output queue, which lets go of the memory */
 };
 
 /* A node that has timers and may send by itself. */
 struct active {
     struct node node;
-    struct active *out_next;
+    struct active *out_next, **out_prev;
     struct wheel_timer timer;
 };
 
@@ -53,7 +52,7 @@ struct half {
 struct tw {
     struct node node;
     struct tw *next, **prev; /* in order of expiry */
-    uint32_t expires_16us;   /* low bits */
+    uint32_t expires_us;     /* low bits */
     struct time_wait rec;
 };
 
@@ -165,6 +164,7 @@ struct mytcp_stack {
     struct wheel_timer tw_timer, reass_timer;
     struct active *out_head, **out_tail;
     struct tw *tw_head, **tw_tail;
+    uint64_t tw_head_us; /* when the first expires */
     uint32_t tw_count, half_count;
 
     struct fd_slot *fds[FD_BLOCKS];
@@ -225,11 +225,9 @@ bool sock_at_mark(const struct sock *k);
 void sock_free(struct mytcp_stack *s, struct sock *k);
 /* After any verb ran on its TCB: table, timers, output queue, events. May free it. */
 void sock_settle(struct mytcp_stack *s, struct sock *k);
-/* Wait in the output queue; the first that waits, taken out of it, or NULL. */
+/* Wait in the output queue, or no more. */
 void active_enqueue(struct mytcp_stack *s, struct active *a);
-struct active *active_dequeue(struct mytcp_stack *s);
-/* The last step of freeing a connection: its memory. */
-void active_release(struct mytcp_stack *s, struct active *a);
+void active_dequeue(struct mytcp_stack *s, struct active *a);
 void active_arm(struct mytcp_stack *s, struct active *a, uint64_t deadline_us);
 /* Those that were refused memory for sending may try again. */
 void sock_feed_starved(struct mytcp_stack *s);

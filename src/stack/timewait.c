@@ -1,29 +1,24 @@
 /* TIME-WAIT in 64 bytes a connection: a queue in order of expiry, since all last equally long. */
 #include "stack/stack.h"
 
-enum { TICK_US = 16 }; /* 32 bits of it last 19 hours */
-
-static uint64_t ticks_up(uint64_t us) { return (us + TICK_US - 1) / TICK_US; }
-
+/* The first expires at tw_head_us; the others' low bits say how much later. */
 static void arm(struct mytcp_stack *s)
 {
-    if (!s->tw_head) {
-        wheel_cancel(&s->wheel, &s->tw_timer);
-        return;
-    }
-    uint64_t now = s->env.now_us / TICK_US;
-    int32_t left = seq_diff(seq_of(s->tw_head->expires_16us), seq_of((uint32_t)now));
-    wheel_set(&s->wheel, &s->tw_timer, left > 0 ? (now + (uint32_t)left) * TICK_US : s->env.now_us);
+    if (s->tw_head) wheel_set(&s->wheel, &s->tw_timer, s->tw_head_us);
+    else wheel_cancel(&s->wheel, &s->tw_timer);
 }
 
 static void append(struct mytcp_stack *s, struct tw *w)
 {
-    w->expires_16us = (uint32_t)ticks_up(s->env.now_us + 2ull * s->env.params.msl_us);
+    uint64_t expires_us = s->env.now_us + 2ull * s->env.params.msl_us;
+    w->expires_us = (uint32_t)expires_us;
     w->next = NULL;
     w->prev = s->tw_tail;
     *s->tw_tail = w;
     s->tw_tail = &w->next;
-    if (s->tw_head == w) arm(s);
+    if (s->tw_head != w) return;
+    s->tw_head_us = expires_us;
+    arm(s);
 }
 
 static void unlink_tw(struct mytcp_stack *s, struct tw *w)
@@ -32,7 +27,9 @@ static void unlink_tw(struct mytcp_stack *s, struct tw *w)
     *w->prev = w->next;
     if (w->next) w->next->prev = w->prev;
     else s->tw_tail = w->prev;
-    if (first) arm(s);
+    if (!first) return;
+    if (s->tw_head) s->tw_head_us += (uint32_t)(s->tw_head->expires_us - w->expires_us);
+    arm(s);
 }
 
 void tw_free(struct mytcp_stack *s, struct tw *w)
@@ -94,8 +91,5 @@ struct tcp_verdict tw_input(struct mytcp_stack *s, struct tw *w, const struct tc
 
 void tw_expire(struct mytcp_stack *s)
 {
-    uint32_t now = (uint32_t)(s->env.now_us / TICK_US);
-    while (s->tw_head && seq_diff(seq_of(s->tw_head->expires_16us), seq_of(now)) <= 0)
-        tw_free(s, s->tw_head);
-    arm(s);
+    while (s->tw_head && s->tw_head_us <= s->env.now_us) tw_free(s, s->tw_head);
 }

@@ -36,7 +36,7 @@ void half_open_unpack(struct tcb *t, const struct half_open *h, const struct tcp
     if (h->sent) t->snd_nxt = t->snd_max = seq_add(h->iss, 1);
     t->irs = h->irs;
     t->rcv_nxt = t->rcv_acked = t->rcv_up = seq_add(h->irs, 1);
-    t->rcv_adv = seq_add(t->rcv_nxt, min_u32(t->opt.rcvbuf, UINT16_MAX));
+    t->rcv_adv = t->rcv_room = seq_add(t->rcv_nxt, min_u32(t->opt.rcvbuf, UINT16_MAX));
     t->peer_mss = h->peer_mss;
     t->rcv_mss = (uint16_t)min_u32(t->rcv_mss, tcb_mss_offer(t, env));
     t->snd_wnd = t->snd_wnd_max = h->window;
@@ -86,7 +86,7 @@ void time_wait_unpack(struct tcb *t, const struct time_wait *w, const struct tcp
     t->iss = seq_sub(w->snd_nxt, 1);
     t->rcv_nxt = t->rcv_acked = t->rcv_up = w->rcv_nxt;
     t->irs = seq_sub(w->rcv_nxt, 1);
-    t->rcv_adv = seq_add(w->rcv_nxt, w->window);
+    t->rcv_adv = t->rcv_room = seq_add(w->rcv_nxt, w->window);
     t->snd_wnd_max = UINT16_MAX;
     t->bytes_acked = UINT16_MAX; /* an old ACK is an old ACK */
     t->ts_ok = w->ts_ok;
@@ -104,5 +104,5 @@ bool time_wait_reusable(const struct time_wait *w, const struct tcp_segment *syn
         int32_t newer = seq_diff(seq_of(syn->tsval), seq_of(w->ts_recent));
         if (newer) return newer > 0;
     }
-    return seq_gt(syn->seq, w->rcv_nxt);
+    return seq_geq(syn->seq, w->rcv_nxt); /* its FIN was the last number used */
 }

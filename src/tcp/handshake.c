@@ -10,7 +10,7 @@ void tcp_learn_syn(struct tcb *t, const struct tcp_env *env, const struct tcp_se
     t->irs = seg->seq;
     t->rcv_nxt = t->rcv_acked = t->rcv_up = seq_add(seg->seq, 1);
     /* the window of a SYN is never scaled (RFC 7323 2.2), and ours was this: */
-    t->rcv_adv = seq_add(t->rcv_nxt, min_u32(t->opt.rcvbuf, UINT16_MAX));
+    t->rcv_adv = t->rcv_room = seq_add(t->rcv_nxt, min_u32(t->opt.rcvbuf, UINT16_MAX));
     uint32_t mss = seg->has_mss ? seg->mss : 536;
     t->peer_mss = (uint16_t)max_u32(mss, env->params.mss_min_bytes);
     t->rcv_mss = (uint16_t)min_u32(t->rcv_mss, tcb_mss_offer(t, env));
@@ -66,6 +66,8 @@ bool tcp_rst_for(const struct tcp_segment *seg, struct tcp_segment *rst)
     return true;
 }
 
+enum { STALE_ACKS_MAX = 3 };
+
 static struct tcp_verdict dropped(enum drop_reason reason) { return (struct tcp_verdict){.drop = reason}; }
 
 /* Our SYN is acknowledged: the three-way handshake is done on this side. */
@@ -101,9 +103,9 @@ struct tcp_verdict tcp_input_syn_sent(struct tcb *t, struct tcp_env *env,
     /* first: ACK */
     if (has_ack && (seq_leq(seg->ack, t->iss) || seq_gt(seg->ack, t->snd_max))) {
         if (seg->flags & TCP_RST) return dropped(DROP_SYN_SENT_RST);
-        /* An ACK out of an older connection: our RST clears it there; the SYN goes again at once instead
-         * of a second later, but only a bounded number of times. */
-        if (t->syn_retx < env->params.syn_retries && !(t->mark & MARK_SYN) && t->probes < 3) {
+        /* The ACK of an older connection (3.5.1, half-open): our RST clears it there, and the SYN goes
+         * again at once instead of a second later; but not for ever, should the RST not help. */
+        if (!(seg->flags & TCP_SYN) && t->probes < STALE_ACKS_MAX) {
             t->probes++;
             t->mark |= MARK_SYN;
         }

@@ -122,12 +122,11 @@ struct tcb {
     bool more : 1;         /* MSG_MORE: hold back a partial segment */
     bool was_rto : 1;      /* the oldest data timed out already: ssthresh stays */
     uint8_t snd_wscale, rcv_wscale;
-    uint8_t backoff;       /* timeouts in a row (RTO or persist) */
+    uint8_t backoff;       /* doublings of the timeout (RTO or persist); ended by an RTT sample */
+    uint8_t retries;       /* retransmission timeouts since anything was acknowledged */
     uint8_t probes;        /* keepalives without an answer */
-    uint8_t ack_segments;  /* full-sized segments not yet acknowledged */
     uint8_t quick;         /* ACKs still to send at once */
     uint8_t syn_retx;
-    uint8_t delack_used;
 
     seq_t iss, irs;
     seq_t snd_una, snd_nxt;
@@ -138,6 +137,7 @@ struct tcb {
     seq_t snd_up;
     seq_t rcv_nxt;
     seq_t rcv_adv;         /* right edge: the furthest ever offered; never moves back */
+    seq_t rcv_room;        /* ... of that, what there was room for: the scale rounds up */
     seq_t rcv_acked;       /* Last.ACK.sent (RFC 7323) */
     seq_t rcv_up, rcv_fin;
 
@@ -170,7 +170,7 @@ struct tcb {
     struct tcp_options opt;
 
     uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retx;
-    uint64_t segs_in, segs_out;
+    uint32_t segs_in, segs_out;
     uint32_t retx_total;
     uint32_t handshake_us;
 };

@@ -55,9 +55,9 @@ static enum drop_reason input_data(struct tcb *t, struct tcp_env *env, const str
     uint32_t offset = seq_len(t->rcv_nxt, seg->seq), advance = 0;
     bool had_hole = t->recvq.ooo != NULL;
     learn_rcv_mss(t, env, seg);
-    /* Rounding the window up to its scale may have promised a little more than the buffer holds: take
-     * that little, once. */
-    if (t->recvq.readable >= t->opt.rcvbuf + (1u << t->rcv_wscale)) {
+    /* Rounding the window up to its scale promises a little more than there is room for, and a peer that
+     * sends single octets can make that little grow: up to a second buffer, and no further. */
+    if (seq_gt(t->rcv_nxt, seq_add(t->rcv_room, t->opt.rcvbuf))) {
         t->mark |= MARK_ACK;
         return DROP_NO_MEMORY;
     }

@@ -49,7 +49,7 @@ static void persist_timeout(struct tcb *t, struct tcp_env *env)
 static void data_timeout(struct tcb *t, struct tcp_env *env)
 {
     uint32_t limit = t->orphan ? env->params.orphan_retries : env->params.data_retries;
-    if (t->backoff >= limit) {
+    if (t->retries >= limit) {
         give_up(t, env);
         return;
     }
@@ -59,7 +59,8 @@ static void data_timeout(struct tcb *t, struct tcp_env *env)
     t->was_rto = true;
     recovery_enter_rto(&t->recovery, env->mem, t->snd_una, t->snd_nxt);
     t->rtt_timing = false;
-    t->backoff++;
+    t->retries++;
+    if (t->backoff < UINT8_MAX) t->backoff++;
     t->mark |= MARK_LOOK;
     env->count.rto_expired++;
     tcb_arm_rexmt(t, env);

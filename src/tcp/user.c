@@ -75,6 +75,11 @@ void tcp_user_close(struct tcb *t, struct tcp_env *env, bool abort)
         tcb_close(t, env, 0);
         return;
     }
+    bool peer_is_done = t->state == ST_CLOSING || t->state == ST_LAST_ACK; /* 3.10.5: no RST */
+    if (abort && peer_is_done) {
+        tcb_close(t, env, 0);
+        return;
+    }
     if (abort) {
         t->mark = MARK_RST;
         return;
