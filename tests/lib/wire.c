@@ -145,8 +145,13 @@ void wire_failed(struct wire *w, const char *file, int line, const char *format,
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    size_t from = w->log_len > 4000 ? w->log_len - 4000 : 0;
-    print_error("%s%s:%d: %s\n", w->log + from, file, line, text);
+    const char *rest = w->log_len > 6000 ? strchr(w->log + w->log_len - 6000, '\n') + 1 : w->log;
+    while (*rest) { /* by the line, since cmocka cuts long texts */
+        size_t len = strcspn(rest, "\n");
+        print_error("%.*s\n", (int)len, rest);
+        rest += len + (rest[len] == '\n');
+    }
+    print_error("%s:%d: %s\n", file, line, text);
     _fail(file, line);
     abort();
 }
@@ -169,7 +174,8 @@ static void note_sent_by_peer(struct wire_conn *c, const struct wire_packet *p, 
         c->peer_ts = p->ts;
         c->peer_sack = p->sackok;
     }
-    if ((int32_t)(end - c->peer_end) > 0)
+    /* a number out of nowhere says nothing about the stream */
+    if ((int32_t)(end - c->peer_end) > 0 && end - c->ack_high < 1u << 30)
         c->peer_end = end;
     if (taken && (p->flags & FIN)) {
         c->peer_fin = true;

@@ -133,6 +133,7 @@ struct wire {
         peer_addr; /* host order; like the ports and irs: those of the next segment in */
     uint16_t our_port, peer_port;
     uint32_t iss_target, irs;
+    bool aimed;            /* the next ISS should be iss_target */
     uint32_t rtt_us;       /* of handshakes; default 100 ms */
     int64_t wnd;           /* the peer's default window; default 1 MiB */
     struct wire_peer peer; /* default: MSS 1460, WS(7), SACK, no timestamps */

@@ -67,6 +67,7 @@ void wire_aim(struct wire *w, bool active)
     /* RFC 6528: the ISS moves by one each 4 us, so that waiting brings it anywhere */
     w->now_us += 4 * (uint64_t)(w->iss_target - probe_iss(w, active));
     MARK(w);
+    w->aimed = true;
     wire_start(w);
 }
 
@@ -97,8 +98,9 @@ static void expect_syn(struct wire *w, unsigned flags, uint32_t ack)
 {
     uint16_t mss = (uint16_t)(w->config.mtu_bytes - 40);
     OUT(w, .flags = flags, .seq = 0, .ack = ack, .mss = mss);
-    if (w->config.syn_cookies != 2 && wire_conn(w)->iss - w->iss_target > 2000)
+    if (w->aimed && wire_conn(w)->iss - w->iss_target > 2000)
         print_message("note: the ISS is %u, not the one aimed at\n", wire_conn(w)->iss);
+    w->aimed = false;
 }
 
 void wire_syn_received(struct wire *w)

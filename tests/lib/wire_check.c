@@ -55,7 +55,7 @@ static const char *check_syn(struct wire_conn *c, const struct wire_packet *p)
     c->our_scale = p->wscale;
     c->our_ts = p->ts;
     c->our_sack = p->sackok;
-    if (c->syn_in &&
+    if (c->syn_in && (p->flags & ACK) &&
         ((p->wscale && !c->peer_scale) || (p->ts && !c->peer_ts) || (p->sackok && !c->peer_sack)))
         return "a SYN-ACK with an option that the SYN did not offer"; /* 7323-2.2b */
     return NULL;

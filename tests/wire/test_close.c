@@ -76,6 +76,7 @@ SCENARIO(the_peer_closes_first_then_we)
     assert_int_equal(mytcp_close(w->stack, w->fd), 0);
     OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
     IN(w, .flags = ACK, .seq = 2, .ack = 2);
+    QUIET(w);
     assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
     expect_gone(w);
     assert_int_equal(wire_stats(w).time_wait, 0);

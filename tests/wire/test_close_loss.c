@@ -27,10 +27,9 @@ SCENARIO(a_fin_lost_with_its_data_comes_again_with_it)
     assert_int_equal(mytcp_shutdown(w->stack, w->fd, SHUT_WR), 0);
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1460);
     OUT(w, .flags = FIN | ACK, .seq = 1461, .ack = 1, .len = 540);
-    IN(w, .flags = ACK, .seq = 1, .ack = 1461);
-    wire_skip_to(w, 200 * MS);
-    QUIET(w);
-    AT(w, 300 * MS);
+    AT(w, 100 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1461); /* RTO is now 100 + 4 * 37.5 ms */
+    AT(w, 350 * MS);
     OUT(w, .flags = FIN | ACK, .seq = 1461, .ack = 1, .len = 540);
     IN(w, .flags = ACK, .seq = 1, .ack = 2001); /* all but the FIN */
     QUIET(w);

@@ -133,17 +133,26 @@ SCENARIO(data_and_fin_on_the_third_ack_are_both_taken)
     wire_eof(w);
 }
 
-/* 5961-4.2a; in SYN-RECEIVED a SYN with another number is outside of what was asked for
- * (DESIGN 6.2) */
-SCENARIO(a_syn_with_another_number_draws_an_ack)
+/* 9293-SA-SYN-1: back to LISTEN; the peer's next try finds it there */
+SCENARIO(a_syn_with_another_number_in_the_window_returns_to_listen)
 {
     wire_syn_received(w);
     IN(w, .flags = SYN, .seq = 300);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).half_open, 0);
+    wire_reincarnate(w, w->irs + 300);
+    struct wire_segment syn = wire_peer_syn(w, SYN, 0);
+    wire_in(w, __FILE__, __LINE__, &syn);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+}
+
+SCENARIO(a_syn_with_another_number_beyond_the_window_draws_an_ack)
+{
+    wire_syn_received(w);
+    IN(w, .flags = SYN, .seq = 100000);
     OUT(w, .flags = ACK, .seq = 1, .ack = 1);
     QUIET(w);
-    IN(w, .flags = ACK, .seq = 1, .ack = 1);
-    QUIET(w);
-    assert_true(accept_now(w) >= 0);
+    assert_int_equal(wire_stats(w).half_open, 1);
 }
 
 /* 7323-2.2c: the window of the third ACK is scaled, the SYN's is not */
@@ -176,6 +185,7 @@ WIRE_MAIN(WIRE_TEST(the_third_ack_establishes_and_accept_returns_it),
           WIRE_TEST(a_segment_without_ack_is_dropped),
           WIRE_TEST(data_on_the_third_ack_is_delivered),
           WIRE_TEST(data_and_fin_on_the_third_ack_are_both_taken),
-          WIRE_TEST(a_syn_with_another_number_draws_an_ack),
+          WIRE_TEST(a_syn_with_another_number_in_the_window_returns_to_listen),
+          WIRE_TEST(a_syn_with_another_number_beyond_the_window_draws_an_ack),
           WIRE_TEST(the_third_acks_window_is_scaled),
           WIRE_TEST(a_connection_reset_while_it_waits_to_be_accepted_is_still_given))
