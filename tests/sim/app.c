@@ -159,6 +159,7 @@ static void start_side(struct endpoint *ep)
     sim_note(w, "conn %u.%u connect from %u: %d", ep->conn->index, ep->side,
              ep->conn->port[ep->side], error);
     if (error == 0) {
+        ep->conn->birth = ++w->births;
         ep->state = EP_CONNECTING;
         watch(ep);
         enqueue(ep);
@@ -205,23 +206,24 @@ void app_unlisten(struct host *h)
     h->listener = -1;
 }
 
-static struct endpoint *expected_from(struct host *h, uint16_t port)
+struct endpoint *app_find(struct world *w, uint32_t host, uint16_t lport, uint16_t rport)
 {
-    struct world *w = h->world;
-    for (uint32_t i = w->setup->conns; i-- != 0;) {
+    struct endpoint *found = NULL;
+    for (uint32_t i = 0; i < w->setup->conns; i++) {
         struct conn *c = &w->conns[i];
-        if (c->plan->client != h->index && c->port[0] == port && !c->plan->simultaneous &&
-            c->end[1].state == EP_UNBORN && c->end[0].state != EP_UNBORN) {
-            return &c->end[1];
+        uint32_t side = c->plan->client == host ? 0 : 1;
+        if (c->port[side] == lport && c->port[1 - side] == rport && c->birth != 0 &&
+            (found == NULL || c->birth > found->conn->birth)) {
+            found = &c->end[side];
         }
     }
-    return NULL;
+    return found;
 }
 
 static void accepted(struct host *h, int fd, const struct sockaddr_in *from)
 {
-    struct endpoint *ep = expected_from(h, ntohs(from->sin_port));
-    if (ep == NULL || from->sin_addr.s_addr != host_address(1 - h->index)) {
+    struct endpoint *ep = app_find(h->world, h->index, SERVER_PORT, ntohs(from->sin_port));
+    if (ep == NULL || ep->side == 0 || ep->state != EP_UNBORN || from->sin_addr.s_addr != host_address(1 - h->index)) {
         h->world->strays++;
         if (!h->world->setup->cookies) {
             sim_fail(h->world, "host %u: a connection from port %u that nobody made", h->index,

@@ -17,12 +17,12 @@ enum { WATCHDOG_S = 180, REPORTS_MAX = 5, SAMPLE = 8 };
 
 /* Sanitizers end by SIGABRT, so that the replay line is printed. One leak or overrun is found as well
  * with little freed memory kept aside. */
-const char *__asan_default_options(void);
+const char *__asan_default_options(void) __attribute__((visibility("default")));
 const char *__asan_default_options(void)
 {
     return "abort_on_error=1:quarantine_size_mb=16:malloc_context_size=8";
 }
-const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void) __attribute__((visibility("default")));
 const char *__ubsan_default_options(void)
 {
     return "abort_on_error=1:print_stacktrace=1";

@@ -24,6 +24,7 @@ static void habits(struct habits *h, struct rng *r, const struct setup *s, uint6
     uint64_t least = bytes / (s->tiny_reads ? 20000 : 300) + 1;
     h->read_max = (uint32_t)rng_log(r, 1, SCRATCH_BYTES);
     h->write_max = (uint32_t)rng_log(r, 1, SCRATCH_BYTES);
+    least = least < SCRATCH_BYTES ? least : SCRATCH_BYTES;
     h->read_max = h->read_max < least ? (uint32_t)least : h->read_max;
     h->write_max = h->write_max < least ? (uint32_t)least : h->write_max;
     if (rng_chance(r, s->slow_ppm)) {

@@ -3,11 +3,17 @@
 
 #include "sim.h"
 
+enum {
+    BYTES_FACTOR = 8, /* most transfers are far shorter than the longest */
+    BYTES_MOST = 16 * 1024 * 1024
+};
+
 static void some_conns(struct setup *s, struct rng *r, uint32_t low, uint32_t high,
                        uint64_t bytes_max)
 {
     s->conns = (uint32_t)rng_log(r, low, high);
-    s->bytes_max = bytes_max / s->conns > 1000 ? bytes_max / s->conns * 2 : 2000;
+    s->bytes_max = BYTES_FACTOR * bytes_max / s->conns + 2000;
+    s->bytes_max = s->bytes_max < BYTES_MOST ? s->bytes_max : BYTES_MOST;
 }
 
 static void patient(struct setup *s)
@@ -310,12 +316,15 @@ static void vary(struct mytcp_config *c, struct rng *r)
 
 void scenario_setup(const struct scenario *scenario, uint64_t seed, struct setup *s)
 {
-    struct rng r = rng_make(seed, 2);
     memset(s, 0, sizeof(*s));
+    for (const char *c = scenario->name; *c != '\0'; c++) {
+        seed = rng_mix(seed + (uint64_t)*c); /* no two classes draw the same */
+    }
     s->seed = seed;
+    struct rng r = rng_make(seed, 2);
     s->faults.delay_us = (uint32_t)rng_log(&r, 20, 80 * MS);
     s->calm_us = 30 * SECOND;
-    s->grace_us = 600ull * SECOND;
+    s->grace_us = 400ull * SECOND;
     s->spread_us = 300 * MS;
     s->slow_ppm = 20000;
     s->small_ppm = 20000;

@@ -212,6 +212,7 @@ struct conn {
     uint32_t index;
     struct plan *plan;
     uint16_t port[2]; /* of client, server; host order */
+    uint32_t birth;   /* the how manieth connect() it was; 0: not yet */
     bool over;
     struct endpoint end[2];
 };
@@ -224,7 +225,7 @@ struct world {
     struct host host[HOSTS];
     struct plan *plans;
     struct conn *conns;
-    uint32_t over;           /* connections that have ended */
+    uint32_t births, over;   /* connections that have begun, and ended */
     struct flow *flows[FLOW_BUCKETS];
     struct rng rng;
     uint64_t hash;           /* of every packet and its time */
@@ -263,6 +264,8 @@ size_t pattern_check(struct world *w, uint64_t key, uint64_t offset, const uint8
                      size_t len);
 
 /* app */
+/* The latest connection whose client or server side sends from this host's port to that one; NULL. */
+struct endpoint *app_find(struct world *w, uint32_t host, uint16_t lport, uint16_t rport);
 void app_start(struct conn *c);                   /* time to connect */
 void app_wake(struct host *h, struct endpoint *ep); /* a sleep is over; NULL: of the acceptor */
 bool app_run(struct host *h);                     /* true if anything was done */

@@ -43,21 +43,6 @@ void watch_free(struct world *w)
     }
 }
 
-/* The endpoint that sends from this host's port to that one: of the latest connection that fits. */
-static struct endpoint *find_endpoint(struct world *w, uint32_t host, uint16_t lport,
-                                      uint16_t rport)
-{
-    for (uint32_t i = w->setup->conns; i-- != 0;) {
-        struct conn *c = &w->conns[i];
-        uint32_t side = c->plan->client == host ? 0 : 1;
-        if (c->port[side] == lport && c->port[1 - side] == rport &&
-            c->end[0].state != EP_UNBORN) {
-            return &c->end[side];
-        }
-    }
-    return NULL;
-}
-
 static const char *check_form(struct host *h, const struct packet *p, const struct mytcp_tx *tx,
                               const struct segment *s)
 {
@@ -118,7 +103,7 @@ static const char *see_syn(struct flow *f, const struct segment *s, struct world
         f->rport = s->dport;
         f->syn_seen = true;
         f->iss = s->seq;
-        f->endpoint = find_endpoint(w, host, s->sport, s->dport);
+        f->endpoint = app_find(w, host, s->sport, s->dport);
         if (f->endpoint != NULL && f->endpoint->conn->index == 0) {
             w->iss[host] = s->seq;
         }
