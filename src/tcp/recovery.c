@@ -94,6 +94,8 @@ bool recovery_sack(struct recovery *r, struct mem *mem, seq_t una, seq_t nxt,
 void recovery_dupack(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss)
 {
     if (r->dupacks < UINT16_MAX) r->dupacks++;
+    /* After a timeout they echo what was in flight before it: no reason to send more. */
+    if (r->mode == RECOVERY_RTO) return;
     /* Forged duplicates inflate no further than what was in flight when the episode began. */
     uint32_t flight = seq_len(una, r->mode == RECOVERY_FAST ? r->recover : nxt);
     r->dup_bytes = max_u32(r->dup_bytes, min_u32(r->dup_bytes + mss, flight > mss ? flight - mss : 0));
