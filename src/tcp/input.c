@@ -198,8 +198,6 @@ static void detect_loss(struct tcb *t, struct tcp_env *env, const struct tcp_seg
             t->recovery.dupacks++; /* RFC 6675 2: news, whatever else the segment carries */
     } else if (dup && !t->sack_ok) {
         recovery_dupack(&t->recovery, t->snd_una, t->snd_nxt, mss);
-    } else if (dup && t->recovery.dupacks < UINT16_MAX) {
-        t->recovery.dupacks++;
     }
     if (!dup && !sack_news) return;
     t->mark |= MARK_LOOK;
