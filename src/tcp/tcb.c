@@ -96,6 +96,13 @@ static seq_t roomy_edge(const struct tcb *t)
     return seq_add(t->rcv_nxt, room);
 }
 
+/* The same as the window field can say it. */
+static seq_t offerable_edge(const struct tcb *t)
+{
+    uint32_t units = min_u32(seq_len(t->rcv_nxt, roomy_edge(t)) >> t->rcv_wscale, UINT16_MAX);
+    return seq_add(t->rcv_nxt, units << t->rcv_wscale);
+}
+
 /* Receiver's silly-window avoidance: a smaller step of the edge is not offered. */
 static uint32_t edge_step(const struct tcb *t, const struct tcp_env *env)
 {
@@ -106,12 +113,11 @@ static uint32_t edge_step(const struct tcb *t, const struct tcp_env *env)
 
 uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env)
 {
-    seq_t edge = roomy_edge(t);
+    seq_t edge = offerable_edge(t), roomy = roomy_edge(t);
     bool enough = seq_gt(edge, t->rcv_adv) && seq_len(t->rcv_adv, edge) >= edge_step(t, env);
     if (t->state == ST_SYN_RCVD) enough = false; /* a half-open record remembers no later edge */
     uint32_t units = 0;
     if (enough) units = seq_len(t->rcv_nxt, edge) >> t->rcv_wscale;
-    units = min_u32(units, UINT16_MAX);
     seq_t offered = seq_add(t->rcv_nxt, units << t->rcv_wscale);
     if (seq_lt(offered, t->rcv_adv)) {
         /* The old edge stands. Where the scale cannot say it, say the next it can: never less. */
@@ -120,13 +126,14 @@ uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env)
         offered = seq_add(t->rcv_nxt, units << t->rcv_wscale);
     }
     t->rcv_adv = seq_max(t->rcv_adv, offered);
-    t->rcv_room = seq_max(t->rcv_room, edge);
+    /* without room it would only follow RCV.NXT, and bound nothing */
+    if (seq_gt(roomy, t->rcv_nxt)) t->rcv_room = seq_max(t->rcv_room, roomy);
     return (uint16_t)units;
 }
 
 bool tcb_window_update_due(const struct tcb *t, const struct tcp_env *env)
 {
-    seq_t edge = roomy_edge(t);
+    seq_t edge = offerable_edge(t);
     if (!seq_gt(edge, t->rcv_adv)) return false;
     uint32_t growth = seq_len(t->rcv_adv, edge), left = tcb_rcv_wnd(t);
     if (growth < edge_step(t, env)) return false;
