@@ -377,10 +377,24 @@ SCENARIO(super_segments_that_cannot_be_are_dropped)
         QUIET(w);
         p = good;
     }
-    p.gso_type = 1;
-    p.gso_size = 0;
-    dropped(w, "vnet_header");
     unharmed(w);
+}
+
+/* V03: what is said beside the packet is a hint; the packet says what it is */
+SCENARIO(a_super_segment_of_one_piece_or_none_is_a_plain_segment)
+{
+    static const uint16_t sizes[] = {0, 10, 11, 65535};
+    wire_passive(w);
+    for (uint32_t i = 0; i < 4; i++) {
+        wire_build(w, &p,
+                   &(struct wire_segment){.flags = ACK, .seq = 1 + 10 * i, .ack = 1, .len = 10});
+        p.gso_type = 1;
+        p.gso_size = sizes[i];
+        assert_string_equal(wire_inject(w, &p), "");
+        wire_conn(w)->peer_end = 11 + 10 * i;
+        OUT(w, .flags = ACK, .seq = 1, .ack = 11 + 10 * i);
+    }
+    READ(w, 40);
 }
 
 SCENARIO(a_super_segment_with_syn_or_rst_is_dropped)
@@ -447,5 +461,6 @@ WIRE_MAIN(WIRE_TEST(every_prefix_of_a_packet_is_dropped),
           WIRE_TEST(a_partial_checksum_is_taken_only_where_it_belongs),
           WIRE_TEST(a_checksum_that_the_device_verified_is_believed),
           WIRE_TEST(super_segments_that_cannot_be_are_dropped),
+          WIRE_TEST(a_super_segment_of_one_piece_or_none_is_a_plain_segment),
           WIRE_TEST(a_super_segment_with_syn_or_rst_is_dropped),
           WIRE_TEST(null_arguments_of_the_packet_side_are_einval), WIRE_TEST(time_never_goes_back))

@@ -21,7 +21,7 @@ static void peer_listens(struct wire *w, struct patient_peer *peer)
         if (p.protocol != 6 || p.dst_port != w->peer_port)
             continue;
         if (p.flags & RST) {
-            peer->reset = true;
+            peer->reset = peer->established; /* before, nobody listened yet */
             continue;
         }
         if (p.flags & SYN)
@@ -149,8 +149,9 @@ SCENARIO(any_single_allocation_may_fail_and_all_bytes_arrive)
         w->fail_at = k;
         bool made = echo(w);
         if (!made && w->stack) /* only creation may be refused for good */
-            fail_msg("allocation %llu of %llu: the echo did not go through", (unsigned long long)k,
-                     (unsigned long long)count);
+            wire_failed(w, __FILE__, __LINE__,
+                        "allocation %llu of %llu: the echo did not go through",
+                        (unsigned long long)k, (unsigned long long)count);
         again(w);
     }
 }

@@ -63,7 +63,8 @@ SCENARIO(the_receiver_does_not_offer_crumbs)
     for (; left >= 100; left -= 100) {
         READ(w, 100);
         while (wire_poll(w, &p)) {
-            assert_true(c->right_edge - edge >= MSS);
+            if (c->right_edge - edge < MSS)
+                wire_failed(w, __FILE__, __LINE__, "the edge moved by %u", c->right_edge - edge);
             edge = c->right_edge;
             updates++;
         }
@@ -113,7 +114,25 @@ SCENARIO(a_smaller_receive_buffer_does_not_take_back_what_was_offered)
         continue;
 }
 
-WIRE_MAIN(WIRE_TEST(the_sender_waits_for_a_window_worth_a_segment),
+/* The scale's unit must not be a loophole: an edge that is rounded up with each byte never ends */
+SCENARIO(one_byte_segments_cannot_push_the_window_beyond_the_buffer)
+{
+    static struct wire_packet p;
+    w->config.rcvbuf_bytes = 8192;
+    wire_passive(w);
+    struct wire_conn *c = wire_conn(w);
+    uint32_t unit = 1u << (c->our_scale - 1);
+    for (int i = 0; i < 30000 && wire_info(w).rcv_wnd; i++) {
+        IN(w, .flags = ACK, .seq = c->ack_high, .ack = 1, .len = 1);
+        w->now_us += 50 * MS;
+        while (wire_poll(w, &p))
+            continue;
+    }
+    assert_in_range(wire_info(w).recv_queued, 4096, 2 * 8192 + unit);
+}
+
+WIRE_MAIN(WIRE_TEST(one_byte_segments_cannot_push_the_window_beyond_the_buffer),
+          WIRE_TEST(the_sender_waits_for_a_window_worth_a_segment),
           WIRE_TEST(a_small_window_is_used_after_a_while),
           WIRE_TEST(a_peer_with_a_small_buffer_gets_half_windows),
           WIRE_TEST(the_receiver_does_not_offer_crumbs),
