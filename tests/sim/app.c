@@ -7,7 +7,7 @@
 
 #include "sim.h"
 
-enum { ROUNDS = 8, EVENTS = 64, LISTENER_DATA = 0x7fffffff, ACCEPT_RETRY_US = 10 * MS };
+enum { EVENTS = 64, LISTENER_DATA = 0x7fffffff, ACCEPT_RETRY_US = 10 * MS };
 
 static void enqueue(struct endpoint *ep)
 {
@@ -321,7 +321,7 @@ static bool turn_to_end(struct endpoint *ep)
 
 static void step(struct endpoint *ep)
 {
-    for (int i = 0; i < ROUNDS && !ep->conn->world->failed; i++) {
+    for (uint32_t i = 0; i < ep->habits->burst && !ep->conn->world->failed; i++) {
         bool did = false;
         if (ep->state == EP_CONNECTING && ep->can_write) {
             connecting(ep);

@@ -241,7 +241,7 @@ static ssize_t write_zero_copy(struct endpoint *ep, size_t want)
     return (ssize_t)n;
 }
 
-static ssize_t write_plain(struct endpoint *ep, size_t want)
+static ssize_t write_plain(struct endpoint *ep, size_t want, bool more_to_come)
 {
     uint8_t *data = ep->conn->world->scratch;
     mytcp_stack *stack = ep->host->stack;
@@ -249,6 +249,9 @@ static ssize_t write_plain(struct endpoint *ep, size_t want)
     int flags = MSG_NOSIGNAL;
     if (rng_chance(&ep->rng, ep->habits->oob_ppm)) {
         flags |= MSG_OOB;
+    }
+    if (more_to_come && rng_chance(&ep->rng, ep->habits->toggle_ppm)) {
+        flags |= MSG_MORE;
     }
     if (rng_chance(&ep->rng, ep->habits->message_ppm)) {
         size_t first = rng_range(&ep->rng, 0, want);
@@ -259,6 +262,32 @@ static ssize_t write_plain(struct endpoint *ep, size_t want)
     return mytcp_send(stack, ep->fd, data, want, flags);
 }
 
+/* What the calls that only look say must agree with each other. */
+static void inspect(struct endpoint *ep)
+{
+    mytcp_stack *stack = ep->host->stack;
+    struct mytcp_conn_info i;
+    int readable = -1, unacked = -1, unsent = -1;
+    if (mytcp_conn_info_get(stack, ep->fd, &i) != 0 ||
+        mytcp_ioctl(stack, ep->fd, FIONREAD, &readable) != 0 ||
+        mytcp_ioctl(stack, ep->fd, SIOCOUTQ, &unacked) != 0 ||
+        mytcp_ioctl(stack, ep->fd, SIOCOUTQNSD, &unsent) != 0) {
+        sim_fail(ep->conn->world, "conn %u.%u: no information: %s", ep->conn->index, ep->side,
+                 strerror(errno));
+        return;
+    }
+    if ((uint32_t)readable > i.recv_queued || (uint32_t)unacked != i.send_queued ||
+        unsent > unacked || i.bytes_acked > ep->sent || i.send_queued > ep->sent ||
+        i.bytes_received < ep->received) {
+        sim_fail(ep->conn->world,
+                 "conn %u.%u: FIONREAD %d of %u, SIOCOUTQ %d of %u, unsent %d, acked %llu of %llu,"
+                 " received %llu of %llu", ep->conn->index, ep->side, readable, i.recv_queued,
+                 unacked, i.send_queued, unsent, (unsigned long long)i.bytes_acked,
+                 (unsigned long long)ep->sent, (unsigned long long)ep->received,
+                 (unsigned long long)i.bytes_received);
+    }
+}
+
 void io_write(struct endpoint *ep, uint64_t limit)
 {
     struct habits *h = ep->habits;
@@ -266,13 +295,17 @@ void io_write(struct endpoint *ep, uint64_t limit)
     if (want > limit - ep->sent) {
         want = (size_t)(limit - ep->sent);
     }
+    if (rng_chance(&ep->rng, 20000)) {
+        inspect(ep);
+    }
     if (rng_chance(&ep->rng, h->toggle_ppm)) {
         int on = ep->corked ? 0 : 1;
         ep->corked = !ep->corked;
         mytcp_setsockopt(ep->host->stack, ep->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
     }
+    bool more_to_come = want < limit - ep->sent;
     ssize_t n = rng_chance(&ep->rng, h->zero_copy_ppm) ? write_zero_copy(ep, want)
-                                                       : write_plain(ep, want);
+                                                       : write_plain(ep, want, more_to_come);
     if (n < 0) {
         refused(ep, "send", false);
         return;

@@ -22,6 +22,7 @@ static void buffers(struct habits *h, struct rng *r, const struct setup *s)
 static void habits(struct habits *h, struct rng *r, const struct setup *s, uint64_t bytes)
 {
     uint64_t least = bytes / (s->tiny_reads ? 20000 : 300) + 1;
+    h->burst = (uint32_t)rng_log(r, 1, 15);
     h->read_max = (uint32_t)rng_log(r, 1, SCRATCH_BYTES);
     h->write_max = (uint32_t)rng_log(r, 1, SCRATCH_BYTES);
     least = least < SCRATCH_BYTES ? least : SCRATCH_BYTES;

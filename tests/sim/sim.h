@@ -96,6 +96,7 @@ enum { POLICY_WATCH, POLICY_EDGE, POLICY_POLL }; /* how an endpoint learns that 
 
 struct habits {
     uint32_t read_max, write_max; /* bytes of one call */
+    uint32_t burst;               /* calls before packets may go */
     uint32_t pause_us, pauses;    /* the reader sleeps up to this long, this often */
     uint32_t zero_copy_ppm, message_ppm, peek_ppm, oob_ppm, toggle_ppm, truncate_ppm;
     uint32_t echo_room;           /* an echo stops reading when it owes this much */
@@ -160,7 +161,7 @@ struct flow {
     bool syn_seen, data_seen, edge_known, peer_fin_acked, fin_seen, scaled, ts, peer_ts;
     int8_t wscale;
     uint16_t mss, syn_window;
-    uint32_t iss, ack, edge, fin_seq;
+    uint32_t iss, ack, edge, fin_seq, seq_max;
     struct endpoint *endpoint;
 };
 

@@ -102,7 +102,7 @@ static const char *see_syn(struct flow *f, const struct segment *s, struct world
         f->lport = s->sport;
         f->rport = s->dport;
         f->syn_seen = true;
-        f->iss = s->seq;
+        f->iss = f->seq_max = s->seq;
         f->endpoint = app_find(w, host, s->sport, s->dport);
         if (f->endpoint != NULL && f->endpoint->conn->index == 0) {
             w->iss[host] = s->seq;
@@ -155,8 +155,9 @@ static const char *see_ack(struct flow *f, const struct flow *peer, const struct
         const struct segment_sack *b = &s->sack[i];
         bool dsack = i == 0 && distance(s->ack, b->right) <= 0;
         if (distance(b->left, b->right) <= 0 || distance(f->edge, b->right) > 0 ||
+            distance(peer->seq_max, b->right) > 0 ||
             (!dsack && distance(s->ack, b->left) <= 0)) {
-            return "a SACK block out of the window";
+            return "a SACK block of what cannot have come";
         }
     }
     return NULL;
@@ -167,6 +168,7 @@ static const char *see_payload(struct world *w, struct flow *f, const struct flo
 {
     uint32_t piece = tx->gso_size != 0 ? tx->gso_size : s->payload_len;
     uint32_t end = s->seq + s->payload_len;
+    f->seq_max = distance(f->seq_max, end) > 0 ? end : f->seq_max;
     if (peer->mss != 0 && piece + s->options_len > (peer->mss > 88 ? peer->mss : 88u)) {
         return "more payload than the peer's MSS allows";
     }
