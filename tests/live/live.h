@@ -39,7 +39,7 @@ int live_threads(struct live *l);   /* HOST PORT THREADS BYTES: blocking calls, 
 int live_reset(struct live *l);     /* HOST PORT: connect, send, reset by SO_LINGER {1, 0} */
 int live_half(struct live *l);      /* HOST PORT BYTES: send, shut down, only then read all of it */
 int live_refused(struct live *l);   /* HOST PORT ERRNO-NAME [USER-TIMEOUT-MS]: connect must fail so */
-int live_stuck(struct live *l);     /* HOST PORT ERRNO-NAME: send; a blocking call must fail so */
+int live_stuck(struct live *l);     /* HOST PORT ERRNO-NAME: send until a call fails; it must be so */
 int live_chargen(struct live *l);   /* HOST PORT BYTES: read, check the pattern of RFC 864 */
 int live_await_reset(struct live *l); /* HOST PORT: connect; the peer must reset */
 int live_late(struct live *l);      /* HOST PORT MS: connect, wait, then echo one line; prints ms */

@@ -89,7 +89,7 @@ both_full_without_offload() {
 active_without_offload() {
     kernel_server 7:echo
     timeout 25 "$live" --tun tun0 --ip "$ip" --host "$host/$net" --no-offload \
-        echo-full "$host" 7 20000000
+        echo-full "$host" 7 60000000
     kernel_is_content
 }
 

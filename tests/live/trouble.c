@@ -51,29 +51,41 @@ int live_refused(struct live *l)
 }
 
 /* Says "connected", then sends a line every 20 ms until a call fails. */
-int live_stuck(struct live *l)
+/* A line at least every 20 ms until a call fails, for ten seconds at most: its name, and errno; "" if none did. */
+static const char *send_until_failure(struct live *l, int fd)
 {
-    struct sockaddr_in a;
-    unsigned timeout_ms = 2000;
     char data[64];
-    int fd = open_socket(l, &a);
-    if (fd < 0 || l->argc < 3 || side_connect(&l->side, fd, &a) != 0) {
-        return live_fail("connect: %s", strerror(errno));
-    }
-    side_set(&l->side, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
-    puts("connected");
-    fflush(stdout);
-    for (int i = 0; i < 500; i++) {
+    uint64_t end_us = mytcp_tun_now_us() + 10000000;
+    while (mytcp_tun_now_us() < end_us) {
         if (side_send(&l->side, fd, "line\n", 5, 0) < 0) {
-            return expect("send", l->argv[2], errno);
+            return "send";
         }
         struct pollfd p = {.fd = fd, .events = POLLIN};
         side_poll(&l->side, &p, 1, 20);
         if (side_recv(&l->side, fd, data, sizeof data, MSG_DONTWAIT) < 0 && errno != EAGAIN) {
-            return expect("recv", l->argv[2], errno);
+            return "recv";
         }
     }
-    return live_fail("nothing failed for ten seconds");
+    return "";
+}
+
+/* Says "connected", then sends until that fails. */
+int live_stuck(struct live *l)
+{
+    struct sockaddr_in a;
+    unsigned timeout_ms = 2000;
+    int fd = open_socket(l, &a);
+    if (fd < 0 || l->argc < 3 || side_connect(&l->side, fd, &a) != 0 ||
+        side_set(&l->side, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms) != 0) {
+        return live_fail("connect or TCP_USER_TIMEOUT: %s", strerror(errno));
+    }
+    puts("connected");
+    fflush(stdout);
+    const char *call = send_until_failure(l, fd);
+    int error = errno;
+    side_close(&l->side, fd);
+    return call[0] != '\0' ? expect(call, l->argv[2], error)
+                           : live_fail("nothing failed for ten seconds");
 }
 
 int live_await_reset(struct live *l)
