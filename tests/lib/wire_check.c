@@ -15,7 +15,7 @@ static bool before(uint32_t a, uint32_t b)
 static const char *check_ip(struct wire *w, const struct wire_packet *p)
 {
     if (p->bytes[4] | p->bytes[5])
-        return "IP ID is not 0"; /* DESIGN 6.8, 6864-4.1b */
+        return "IP ID is not 0"; /* 6864-4.1b */
     if (p->bytes[6] != 0x40 || p->bytes[7] != 0)
         return "DF is not set, or it is a fragment";
     if (p->bytes[8] != w->config.ttl)

@@ -244,7 +244,7 @@ SCENARIO(sack_blocks_of_nonsense_are_ignored)
     assert_int_equal(wire_info(w).send_queued, 0);
 }
 
-/* 2018-8a, DESIGN 6.10: what was SACKed is kept until acknowledged, and sent again if reneged on */
+/* 2018-8a: what was SACKed is kept until acknowledged, and sent again if reneged on */
 SCENARIO(data_that_the_peer_reneged_on_is_sent_again)
 {
     in_flight(w, 10, true);
@@ -287,7 +287,7 @@ SCENARIO(after_a_timeout_only_what_was_not_sacked_is_sent_again)
         assert_true(p.seq - wire_conn(w)->iss >= at(8));
 }
 
-/* a super-segment's loss: only the lost part goes again (DESIGN 3) */
+/* a super-segment's loss: only the lost part goes again */
 SCENARIO(of_a_super_segment_only_the_lost_part_is_sent_again)
 {
     static struct wire_packet p;

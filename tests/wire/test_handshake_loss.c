@@ -201,7 +201,7 @@ SCENARIO(third_ack_lost_and_the_server_has_data)
     QUIET(w);
 }
 
-/* DESIGN: a half-open connection is small */
+/* a half-open connection is small */
 SCENARIO(a_half_open_connection_holds_128_bytes_at_most)
 {
     wire_syn_received(w);

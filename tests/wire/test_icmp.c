@@ -106,7 +106,7 @@ SCENARIO(an_echo_request_to_a_broadcast_address_draws_nothing)
     }
 }
 
-/* --- errors in: the state decides (RFC 5927, DESIGN 6.3) --- */
+/* --- errors in: the state decides (RFC 5927) --- */
 
 /* 9293-MUST-57 ff., G022, U14, 1122-3.2.2.1c */
 SCENARIO(a_hard_error_about_our_syn_fails_connect_with_its_errno)

@@ -200,7 +200,7 @@ static void with_ip_options(const uint8_t *options, unsigned len)
     fix();
 }
 
-/* 1122-3.2.1.8, DESIGN 6.4 */
+/* 1122-3.2.1.8 */
 SCENARIO(ip_options_are_skipped_by_length)
 {
     static const uint8_t options[] = {1, 7, 7, 4, 0, 0, 0, 1, 130, 11,

@@ -1,4 +1,4 @@
-/* Initial sequence numbers and ephemeral ports (RFC 6528, RFC 6056; DESIGN 6.11). */
+/* Initial sequence numbers and ephemeral ports (RFC 6528, RFC 6056). */
 #include "lib/wire.h"
 
 static struct wire_packet p;

@@ -1,4 +1,4 @@
-/* Segments out of order: kept, joined, trimmed, bounded (RFC 9293 3.10.7.4, DESIGN 5). */
+/* Segments out of order: kept, joined, trimmed, bounded (RFC 9293 3.10.7.4). */
 #include "lib/wire.h"
 
 static struct wire_packet seen;

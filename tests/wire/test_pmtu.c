@@ -1,4 +1,4 @@
-/* Path MTU discovery (RFC 1191, RFC 5927 7; DESIGN 6.3). */
+/* Path MTU discovery (RFC 1191, RFC 5927 7). */
 #include "lib/wire.h"
 
 enum { MSS = 1460 };

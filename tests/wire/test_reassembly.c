@@ -1,4 +1,4 @@
-/* Fragments: strict, small, bounded (attacks A2, RFC 815, RFC 5722, DESIGN 6.4). */
+/* Fragments: strict, small, bounded (attacks A2, RFC 815, RFC 5722). */
 #include "lib/wire.h"
 
 static struct wire_packet whole, p;

@@ -60,7 +60,7 @@ SCENARIO(a_synchronized_state_answers_the_unacceptable_with_an_ack_only)
     STATE(w, TCP_ESTABLISHED);
 }
 
-/* DESIGN 6.8, B07: the RST path keeps to the same rules (DF, ID 0: asserted by the harness) */
+/* B07: the RST path keeps to the same rules (DF, ID 0: asserted by the harness) */
 SCENARIO(a_rst_carries_no_options_and_no_data)
 {
     IN(w, .flags = SYN, .mss = 1460, .wscale = WS(7), .sackok = true, .ts = true, .tsval = 4);

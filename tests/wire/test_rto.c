@@ -47,7 +47,7 @@ SCENARIO(two_samples_give_the_estimate_of_rfc_6298)
     assert_in_range(wire_info(w).rto_us, 1449990, 1450010);
 }
 
-/* 6298-2.4 as DESIGN 6.5 has it */
+/* 6298-2.4, with a smaller default */
 SCENARIO(the_minimum_is_200_ms)
 {
     w->rtt_us = 1 * MS;

@@ -1,4 +1,4 @@
-/* Super-segments, in and out: the same as many of the MSS (DESIGN 3; V04). */
+/* Super-segments, in and out: the same as many of the MSS (V04). */
 #include "lib/wire.h"
 
 enum { MSS = 1460 };

@@ -22,7 +22,7 @@ SCENARIO(the_third_ack_establishes_and_accept_returns_it)
     assert_int_equal(wire_stats(w).half_open, 0);
 }
 
-/* DESIGN 6.2 */
+/* the same ISN, as common stacks do (9293-SA-SYN-1) */
 SCENARIO(a_duplicate_syn_draws_the_same_syn_ack)
 {
     wire_syn_received(w);

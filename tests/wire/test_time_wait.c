@@ -14,7 +14,7 @@ static void time_wait(struct wire *w)
     MARK(w);
 }
 
-/* 9293-MUST-13, 9293-TMO-3; MSL 30 s by default (DESIGN 6.1) */
+/* 9293-MUST-13, 9293-TMO-3; MSL 30 s by default */
 SCENARIO(it_lasts_two_msl_and_then_the_record_is_gone)
 {
     time_wait(w);
@@ -54,7 +54,7 @@ SCENARIO(a_repeated_fin_is_acknowledged_again_and_restarts_the_time)
     assert_int_equal(wire_stats(w).time_wait, 0);
 }
 
-/* 1337-1, DESIGN 6.1, S05 */
+/* 1337-1, S05 */
 SCENARIO(a_rst_is_ignored)
 {
     static const uint32_t seqs[] = {2, 1, 3, 100, 0x80000000};
@@ -207,7 +207,7 @@ SCENARIO(beyond_the_cap_the_oldest_record_is_recycled)
     OUT(w, .flags = ACK, .seq = 2, .ack = 2);
 }
 
-/* budgets of DESIGN 5 */
+/* the budget */
 SCENARIO(a_record_holds_64_bytes_at_most)
 {
     wire_passive(w);

@@ -186,7 +186,7 @@ SCENARIO(our_clock_ticks_once_a_millisecond)
     assert_int_equal(after - before, 10000);
 }
 
-/* B10, DESIGN 6.6 */
+/* B10 */
 SCENARIO(each_connection_has_an_offset_of_its_own)
 {
     uint32_t tsval[4];

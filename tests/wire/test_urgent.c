@@ -1,4 +1,4 @@
-/* Urgent data: in line, with a mark (RFC 9293 3.8.5, RFC 6093, DESIGN 6.9). The pointer of IN and
+/* Urgent data: in line, with a mark (RFC 9293 3.8.5, RFC 6093). The pointer of IN and
  * OUT is the field's value: the offset from SEG.SEQ to the byte behind the urgent one. */
 #include "lib/wire.h"
 
