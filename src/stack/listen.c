@@ -150,6 +150,7 @@ struct tcp_verdict half_input(struct mytcp_stack *s, struct half *h, const struc
     if (plain_ack && deferred(l, &h->rec, seg)) return (struct tcp_verdict){.drop = DROP_NONE};
     struct tcb t;
     half_open_unpack(&t, &h->rec, &s->env, &l->tcb.opt);
+    cc_init(&t.cc, l->tcb.cc.algorithm);
     struct tcp_verdict v = tcp_input(&t, &s->env, seg, owner);
     if (t.state == ST_SYN_RCVD || t.state == ST_CLOSED) {
         half_settle(s, h, &t);
@@ -214,6 +215,7 @@ static enum drop_reason cookie_input(struct mytcp_stack *s, struct sock *l,
     if (h.wscale_ok) h.rcv_wscale = tcb_wscale_for(s->env.params.rcvbuf_max_bytes);
     struct tcb t;
     half_open_unpack(&t, &h, &s->env, &l->tcb.opt);
+    cc_init(&t.cc, l->tcb.cc.algorithm);
     struct tcp_verdict v = tcp_input(&t, &s->env, seg, owner);
     struct sock *k = tcb_synchronized(&t) ? promote(s, l, &n, &t) : NULL;
     if (!k) {

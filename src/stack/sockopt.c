@@ -277,15 +277,14 @@ static int set_timeout(struct mytcp_stack *s, struct sock *k, int name, const vo
     return 0;
 }
 
-static int set_congestion(struct sock *k, const void *value, socklen_t len)
+static int set_congestion(struct mytcp_stack *s, struct sock *k, const void *value, socklen_t len)
 {
     char name[CC_NAME_MAX] = "";
     if (!len) return -EINVAL;
     memcpy(name, value, min_u32(len, CC_NAME_MAX - 1));
     const struct cc_algorithm *algorithm = cc_find(name);
     if (!algorithm) return -ENOENT;
-    k->tcb.cc.algorithm = algorithm;
-    algorithm->init(&k->tcb.cc);
+    cc_switch(&k->tcb.cc, algorithm, &s->mem);
     return 0;
 }
 
@@ -299,7 +298,7 @@ static int do_setsockopt(struct mytcp_stack *s, int fd, int level, int name, con
     if ((!o || !o->set) && !wide && !congestion) return -ENOPROTOOPT;
     if (!value) return -EFAULT;
     if ((int)len < 0) return -EINVAL;
-    if (congestion) return set_congestion(k, value, len);
+    if (congestion) return set_congestion(s, k, value, len);
     if (wide) return name == SO_LINGER ? set_linger(k, value, len) : set_timeout(s, k, name, value, len);
     int v;
     if (len < sizeof(v)) return -EINVAL;

@@ -4,9 +4,13 @@
 
 #include "util/bytes.h"
 
+static const struct cc_algorithm *const algorithms[] = {&cc_reno};
+
 const struct cc_algorithm *cc_find(const char *name)
 {
-    if (!*name || !strcmp(name, cc_reno.name)) return &cc_reno;
+    if (!*name) return algorithms[0];
+    for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
+        if (!strcmp(name, algorithms[i]->name)) return algorithms[i];
     return NULL;
 }
 
@@ -14,39 +18,61 @@ void cc_init(struct cc *cc, const struct cc_algorithm *algorithm)
 {
     /* ssthresh starts arbitrarily high (RFC 5681 3.1) */
     *cc = (struct cc){.algorithm = algorithm, .ssthresh = UINT32_MAX / 2};
-    algorithm->init(cc);
+}
+
+void cc_free(struct cc *cc, struct mem *mem)
+{
+    mem_free(mem, MEM_CONN, cc->state, cc->algorithm->state_bytes);
+    cc->state = NULL;
+}
+
+void cc_switch(struct cc *cc, const struct cc_algorithm *algorithm, struct mem *mem)
+{
+    cc_free(cc, mem);
+    cc->algorithm = algorithm;
+    cc->acked = cc->pacing_kBps = 0;
 }
 
 void cc_set_initial_window(struct cc *cc, uint32_t mss, uint32_t segments)
 {
     uint64_t window = (uint64_t)mss * segments;
     if (segments == 10) window = min_u64(window, max_u32(2 * mss, 14600));
-    cc->cwnd = (uint32_t)min_u64(window, INT32_MAX);
+    cc->cwnd = (uint32_t)min_u64(window, CC_CWND_MAX);
 }
 
-void cc_on_ack(struct cc *cc, uint32_t acked_bytes, uint32_t mss, uint64_t now_us)
+static void need_state(struct cc *cc, struct mem *mem)
 {
-    cc->algorithm->on_ack(cc, acked_bytes, mss, now_us);
+    if (!cc->state && cc->algorithm->state_bytes)
+        cc->state = mem_zalloc(mem, MEM_CONN, cc->algorithm->state_bytes);
 }
 
-void cc_on_loss(struct cc *cc, uint32_t flight_bytes, uint32_t mss, uint64_t now_us)
+void cc_on_ack(struct cc *cc, const struct cc_event *e)
 {
-    cc->algorithm->on_loss(cc, flight_bytes, mss, now_us);
+    need_state(cc, e->mem);
+    cc->algorithm->on_ack(cc, e);
+}
+
+void cc_on_loss(struct cc *cc, const struct cc_event *e)
+{
+    need_state(cc, e->mem);
+    cc->algorithm->on_loss(cc, e);
     cc->cwnd = cc->ssthresh;
     cc->acked = 0;
 }
 
-void cc_on_rto(struct cc *cc, uint32_t flight_bytes, uint32_t mss, int again, uint64_t now_us)
+void cc_on_rto(struct cc *cc, const struct cc_event *e, bool again)
 {
-    if (!again) cc->algorithm->on_loss(cc, flight_bytes, mss, now_us);
-    cc->cwnd = mss;
+    need_state(cc, e->mem);
+    if (!again) cc->algorithm->on_loss(cc, e);
+    cc->cwnd = e->mss;
     cc->acked = 0;
 }
 
-void cc_on_idle(struct cc *cc, uint32_t mss, uint32_t segments)
+void cc_on_idle(struct cc *cc, const struct cc_event *e, uint32_t segments)
 {
     struct cc restart = *cc;
-    cc_set_initial_window(&restart, mss, segments);
+    cc_set_initial_window(&restart, e->mss, segments);
     cc->cwnd = min_u32(cc->cwnd, restart.cwnd);
     cc->acked = 0;
+    if (cc->algorithm->on_idle && cc->state) cc->algorithm->on_idle(cc, e);
 }

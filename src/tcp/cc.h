@@ -1,46 +1,75 @@
 /*
- * Congestion control: how much may be in flight. A closed mechanism behind one small interface: an
- * algorithm is a table of functions over struct cc and a file of its own. What is lost, and what to send
- * again, is recovery.h's business.
+ * Congestion control: how much may be in flight, and how fast. A closed mechanism behind one small
+ * interface: an algorithm is a table of functions over struct cc and a file of its own. What is lost, and
+ * what to send again, is recovery.h's business.
  */
 #ifndef TCP_CC_H
 #define TCP_CC_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "util/mem.h"
 
 struct cc_algorithm;
 
 struct cc {
     const struct cc_algorithm *algorithm;
+    void *state;             /* the algorithm's own, made when first needed; NULL: none yet, or no memory */
     uint32_t cwnd, ssthresh; /* bytes */
     uint32_t acked;          /* of the current window, in congestion avoidance */
+    uint32_t pacing_kBps;    /* send no faster than this many 1000 bytes a second; 0: as they come */
+};
+
+/* What happened, for all verbs below. Fields that a verb has no use for are 0. */
+struct cc_event {
+    uint64_t now_us;
+    struct mem *mem;
+    uint32_t mss;
+    uint32_t acked_bytes;     /* newly acknowledged */
+    uint32_t delivered_bytes; /* newly known to have arrived: acknowledged or SACKed */
+    uint32_t flight_bytes;    /* in the network before this */
+    uint32_t rtt_us;          /* measured by this ACK; 0: nothing */
+    uint32_t srtt_us;
+    uint64_t rate_Bps;        /* delivery rate measured by this ACK; 0: nothing */
+    bool rate_app_limited;    /* ... while the application had nothing to send */
+    bool round_start;         /* the first ACK of a new round trip */
+    bool limited;             /* the window was in use: it may grow (RFC 7661 in Linux's form) */
 };
 
 struct cc_algorithm {
     const char *name;
-    void (*init)(struct cc *cc);
-    /* New data was acknowledged outside of recovery, with the window in use (not application-limited). */
-    void (*on_ack)(struct cc *cc, uint32_t acked_bytes, uint32_t mss, uint64_t now_us);
-    /* A loss episode starts: set ssthresh from what is in flight. */
-    void (*on_loss)(struct cc *cc, uint32_t flight_bytes, uint32_t mss, uint64_t now_us);
+    uint32_t state_bytes; /* of cc->state, zeroed when made; 0: none */
+    /* New data was acknowledged outside of recovery. `state` may be NULL for want of memory. */
+    void (*on_ack)(struct cc *cc, const struct cc_event *e);
+    /* A loss episode or an ECN signal (RFC 3168 6.1.2): set ssthresh. The caller sets cwnd. */
+    void (*on_loss)(struct cc *cc, const struct cc_event *e);
+    /* That loss was none (RFC 4015): cwnd and ssthresh are restored already. NULL: nothing to undo. */
+    void (*on_undo)(struct cc *cc, const struct cc_event *e);
+    /* Idle for longer than an RTO. NULL: nothing to do. */
+    void (*on_idle)(struct cc *cc, const struct cc_event *e);
 };
 
-enum { CC_NAME_MAX = 16 };
+enum { CC_NAME_MAX = 16, CC_CWND_MAX = 1u << 30 /* the largest window that scaling can say */ };
 
 /* By name ("reno"), or NULL. "" gives the default. */
 const struct cc_algorithm *cc_find(const char *name);
 
 void cc_init(struct cc *cc, const struct cc_algorithm *algorithm);
+/* Change the algorithm; cwnd and ssthresh stay. */
+void cc_switch(struct cc *cc, const struct cc_algorithm *algorithm, struct mem *mem);
+void cc_free(struct cc *cc, struct mem *mem);
+
 /* RFC 6928: min(segments * MSS, max(2 * MSS, 14600)) for the default of 10. */
 void cc_set_initial_window(struct cc *cc, uint32_t mss, uint32_t segments);
-void cc_on_ack(struct cc *cc, uint32_t acked_bytes, uint32_t mss, uint64_t now_us);
+void cc_on_ack(struct cc *cc, const struct cc_event *e);
 /* Enter fast recovery: cwnd becomes ssthresh. */
-void cc_on_loss(struct cc *cc, uint32_t flight_bytes, uint32_t mss, uint64_t now_us);
+void cc_on_loss(struct cc *cc, const struct cc_event *e);
 /* A retransmission timeout (RFC 5681 3.1 (4)): one segment. `again`: the same data timed out before, and
  * ssthresh keeps the value of the first time. */
-void cc_on_rto(struct cc *cc, uint32_t flight_bytes, uint32_t mss, int again, uint64_t now_us);
+void cc_on_rto(struct cc *cc, const struct cc_event *e, bool again);
 /* RFC 5681 4.1: idle for longer than an RTO, so restart from the initial window. */
-void cc_on_idle(struct cc *cc, uint32_t mss, uint32_t segments);
+void cc_on_idle(struct cc *cc, const struct cc_event *e, uint32_t segments);
 
 extern const struct cc_algorithm cc_reno;
 

@@ -2,34 +2,28 @@
 #include "tcp/cc.h"
 #include "util/bytes.h"
 
-enum { CWND_MAX = 1u << 30 }; /* the largest window that scaling can say */
-
-static void reno_init(struct cc *cc) { (void)cc; }
-
-static void reno_on_ack(struct cc *cc, uint32_t acked_bytes, uint32_t mss, uint64_t now_us)
+static void reno_on_ack(struct cc *cc, const struct cc_event *e)
 {
-    (void)now_us;
+    uint32_t acked_bytes = e->acked_bytes;
+    if (!e->limited) return;
     if (cc->cwnd < cc->ssthresh) {
-        /* A stretch ACK of a super-segment counts for all it covers, but never doubles more than
-         * once: cwnd grows by at most what was acknowledged, and stops at ssthresh. */
+        /* The ACK of a super-segment counts for all it covers; slow start stops at ssthresh. */
         uint32_t grow = min_u32(acked_bytes, cc->ssthresh - cc->cwnd);
-        cc->cwnd = min_u32(cc->cwnd + grow, CWND_MAX);
+        cc->cwnd = min_u32(cc->cwnd + grow, CC_CWND_MAX);
         acked_bytes -= grow;
     }
     if (cc->cwnd < cc->ssthresh || !acked_bytes) return;
     uint64_t acked = (uint64_t)cc->acked + acked_bytes;
-    while (acked >= cc->cwnd && cc->cwnd < CWND_MAX) { /* one MSS a window */
+    while (acked >= cc->cwnd && cc->cwnd < CC_CWND_MAX) { /* one MSS a window */
         acked -= cc->cwnd;
-        cc->cwnd = min_u32(cc->cwnd + mss, CWND_MAX);
+        cc->cwnd = min_u32(cc->cwnd + e->mss, CC_CWND_MAX);
     }
     cc->acked = (uint32_t)min_u64(acked, cc->cwnd);
 }
 
-static void reno_on_loss(struct cc *cc, uint32_t flight_bytes, uint32_t mss, uint64_t now_us)
+static void reno_on_loss(struct cc *cc, const struct cc_event *e)
 {
-    (void)now_us;
-    cc->ssthresh = max_u32(flight_bytes / 2, 2 * mss); /* RFC 5681 (4) */
+    cc->ssthresh = max_u32(e->flight_bytes / 2, 2 * e->mss); /* RFC 5681 (4) */
 }
 
-const struct cc_algorithm cc_reno = {
-    .name = "reno", .init = reno_init, .on_ack = reno_on_ack, .on_loss = reno_on_loss};
+const struct cc_algorithm cc_reno = {.name = "reno", .on_ack = reno_on_ack, .on_loss = reno_on_loss};

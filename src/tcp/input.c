@@ -148,8 +148,9 @@ static void ack_advance(struct tcb *t, struct tcp_env *env, const struct tcp_seg
     uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
     bool fin_acked = t->fin_sent && seq_eq(seg->ack, t->snd_max) && seq_eq(t->snd_nxt, t->snd_max);
     uint32_t data = min_u32(acked - fin_acked, t->sendq.len);
-    /* RFC 7661 in Linux's form: a window that is not used does not grow */
-    bool used = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt) + mss > t->cc.cwnd / 2;
+    struct cc_event event = tcb_cc_event(t, env);
+    event.acked_bytes = event.delivered_bytes = acked;
+    event.limited = event.flight_bytes + mss > t->cc.cwnd / 2; /* a window not used does not grow */
     bool episode = t->recovery.mode != RECOVERY_NONE;
 
     sample_rtt(t, env, seg, episode);
@@ -164,8 +165,8 @@ static void ack_advance(struct tcb *t, struct tcp_env *env, const struct tcp_seg
     bool ended = recovery_ack(&t->recovery, env->mem, t->snd_una, t->snd_nxt, acked, mss, t->sack_ok);
     if (ended && mode == RECOVERY_FAST) /* RFC 6582 3.2 (3) option 1: no burst */
         t->cc.cwnd = min_u32(t->cc.ssthresh, max_u32(seq_len(t->snd_una, t->snd_nxt), mss) + mss);
-    else if (mode != RECOVERY_FAST && used)
-        cc_on_ack(&t->cc, acked, mss, env->now_us);
+    else if (mode != RECOVERY_FAST)
+        cc_on_ack(&t->cc, &event);
 
     if (t->persisting) t->backoff = 0;
     t->retries = 0;
@@ -192,7 +193,6 @@ static void detect_loss(struct tcb *t, struct tcp_env *env, const struct tcp_seg
                         bool sack_news)
 {
     uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
-    uint32_t flight = seq_len(t->snd_una, t->snd_nxt);
     if (t->sack_ok && seg->sack_count) {
         if (sack_news && seq_eq(seg->ack, t->snd_una) && t->recovery.dupacks < UINT16_MAX)
             t->recovery.dupacks++; /* RFC 6675 2: news, whatever else the segment carries */
@@ -203,7 +203,9 @@ static void detect_loss(struct tcb *t, struct tcp_env *env, const struct tcp_seg
     t->mark |= MARK_LOOK;
     if (!recovery_detect(&t->recovery, t->snd_una, t->snd_nxt, mss, t->sack_ok)) return;
     /* what limited transmit sent beyond cwnd does not count (RFC 5681 3.2 step 2) */
-    cc_on_loss(&t->cc, min_u32(flight, t->cc.cwnd), mss, env->now_us);
+    struct cc_event event = tcb_cc_event(t, env);
+    event.flight_bytes = min_u32(seq_len(t->snd_una, t->snd_nxt), t->cc.cwnd);
+    cc_on_loss(&t->cc, &event);
     recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, mss, t->sack_ok);
     t->rtt_timing = false;
     env->count.fast_recoveries++;

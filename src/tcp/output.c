@@ -8,7 +8,10 @@
 #include "tcp/tcb.h"
 #include "util/bytes.h"
 
-enum { SEND_PAYLOAD_MAX = 65535 - IP4_HEADER_LEN - TCP_HEADER_MAX };
+enum {
+    SEND_PAYLOAD_MAX = 65535 - IP4_HEADER_LEN - TCP_HEADER_MAX,
+    SWS_OVERRIDE_US = 1000000 /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
+};
 
 /* ---- parts of a segment ---- */
 
@@ -200,11 +203,11 @@ static uint32_t new_data(const struct tcb *t, uint32_t queued, uint32_t room, ui
     return n < queued && n >= t->snd_wnd_max / 2 ? n : 0;
 }
 
-static void after_idle(struct tcb *t, struct tcp_env *env, uint32_t mss)
+static void after_idle(struct tcb *t, struct tcp_env *env)
 {
-    if (seq_lt(t->snd_una, t->snd_nxt)) return;
-    if (env->now_us - t->sent_us > t->rtt.rto_us)
-        cc_on_idle(&t->cc, mss, env->params.initial_window_segments);
+    if (seq_lt(t->snd_una, t->snd_nxt) || env->now_us - t->sent_us <= t->rtt.rto_us) return;
+    struct cc_event event = tcb_cc_event(t, env);
+    cc_on_idle(&t->cc, &event, env->params.initial_window_segments);
 }
 
 static void sent_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out, seq_t end, uint32_t mss)
@@ -229,7 +232,7 @@ static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     begin(t, env, out);
     unsigned options = option_bytes(&out->seg);
     uint32_t mss = tcb_snd_mss(t, env, options);
-    after_idle(t, env, mss);
+    after_idle(t, env);
     uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
     uint32_t congestion = t->cc.cwnd > pipe ? t->cc.cwnd - pipe : 0;
     if (congestion < mss && congestion < queued) congestion = 0; /* no slivers of cwnd */
@@ -304,6 +307,8 @@ static void settle(struct tcb *t, struct tcp_env *env)
     t->probes = 0;
     if (t->unacked_us == TIME_NEVER && !t->snd_wnd) t->unacked_us = env->now_us;
     tcb_arm_rexmt(t, env);
+    if (window_left(t, t->snd_nxt)) /* no probe, but the override: whatever the RTO, this is no loss */
+        t->rexmt_at_us = min_u64(t->rexmt_at_us, env->now_us + SWS_OVERRIDE_US);
 }
 
 bool tcp_output(struct tcb *t, struct tcp_env *env, struct tcp_out *out)

@@ -28,6 +28,7 @@ void tcb_free(struct tcb *t, struct tcp_env *env)
     sendq_free(&t->sendq, env->chunks);
     recvq_free(&t->recvq, env->bufs);
     recovery_free(&t->recovery, env->mem);
+    cc_free(&t->cc, env->mem);
 }
 
 static void stop_timers(struct tcb *t)
@@ -41,6 +42,7 @@ void tcb_close(struct tcb *t, struct tcp_env *env, int error)
     stop_timers(t);
     sendq_free(&t->sendq, env->chunks);
     recovery_free(&t->recovery, env->mem);
+    cc_free(&t->cc, env->mem);
     recvq_drop_ooo(&t->recvq, env->bufs);
     t->state = ST_CLOSED;
     t->mark = 0;
@@ -75,6 +77,15 @@ uint32_t tcb_snd_mss(const struct tcb *t, const struct tcp_env *env, unsigned op
     uint32_t mss = min_u32(mtu - IP_TCP_HEADERS, t->peer_mss);
     if (t->opt.maxseg) mss = min_u32(mss, t->opt.maxseg);
     return mss > option_bytes + MSS_FLOOR ? mss - option_bytes : MSS_FLOOR;
+}
+
+struct cc_event tcb_cc_event(const struct tcb *t, const struct tcp_env *env)
+{
+    return (struct cc_event){.now_us = env->now_us,
+                             .mem = env->mem,
+                             .mss = tcb_snd_mss(t, env, tcb_option_bytes(t)),
+                             .flight_bytes = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt),
+                             .srtt_us = t->rtt.srtt_us};
 }
 
 uint8_t tcb_wscale_for(uint32_t bytes)

@@ -228,6 +228,8 @@ uint32_t tcb_tsval(const struct tcb *t, const struct tcp_env *env);
 uint16_t tcb_mss_offer(const struct tcb *t, const struct tcp_env *env);
 /* Payload of a full wire segment when `option_bytes` of TCP options go with it. */
 uint32_t tcb_snd_mss(const struct tcb *t, const struct tcp_env *env, unsigned option_bytes);
+/* What congestion control is told, with what every event has filled in. */
+struct cc_event tcb_cc_event(const struct tcb *t, const struct tcp_env *env);
 static inline unsigned tcb_option_bytes(const struct tcb *t) { return t->ts_ok ? 12 : 0; }
 /* The window shift that lets a buffer of `bytes` be offered (RFC 7323 2.2). */
 uint8_t tcb_wscale_for(uint32_t bytes);

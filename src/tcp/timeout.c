@@ -53,9 +53,9 @@ static void data_timeout(struct tcb *t, struct tcp_env *env)
         give_up(t, env);
         return;
     }
-    uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
-    uint32_t flight = seq_len(t->snd_una, t->snd_nxt);
-    cc_on_rto(&t->cc, flight, mss, t->was_rto, env->now_us);
+    struct cc_event event = tcb_cc_event(t, env);
+    event.flight_bytes = seq_len(t->snd_una, t->snd_nxt);
+    cc_on_rto(&t->cc, &event, t->was_rto);
     t->was_rto = true;
     recovery_enter_rto(&t->recovery, env->mem, t->snd_una, t->snd_nxt);
     t->rtt_timing = false;
