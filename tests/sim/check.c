@@ -3,7 +3,7 @@
 
 #include "sim.h"
 
-enum { CACHES_BYTES = 5 * 1024 * 1024 /* what a stack may keep warm when nothing is left */ };
+enum { CACHES_BYTES = 7 * 1024 * 1024 /* what a stack may keep warm when nothing is left */ };
 
 void check_baseline(struct host *h)
 {

@@ -92,7 +92,8 @@ static void narrow(struct setup *s, struct rng *r)
 {
     some_conns(s, r, 1, 30, 1000000);
     s->faults.rate_bytes_per_s = rng_log(r, 100000, 10000000);
-    s->faults.queue_bytes = (uint32_t)rng_log(r, 3000, 60000);
+    uint32_t mtu_a = s->config[0].mtu_bytes, mtu_b = s->config[1].mtu_bytes;
+    s->faults.queue_bytes = rng_u32(r, 3, 20) * (mtu_a > mtu_b ? mtu_a : mtu_b);
     s->spread_us = 5 * SECOND;
     patient(s);
 }
