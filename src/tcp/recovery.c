@@ -85,7 +85,8 @@ bool recovery_sack(struct recovery *r, struct mem *mem, seq_t una, seq_t nxt,
     bool news = false;
     for (unsigned i = 0; i < count; i++) {
         struct sack_block s = blocks[i];
-        if (seq_leq(s.end, s.start) || seq_leq(s.start, una) || seq_gt(s.end, nxt)) continue;
+        if (seq_leq(s.start, una) || seq_geq(s.start, nxt)) continue;
+        if (seq_leq(s.end, s.start) || seq_gt(s.end, nxt)) continue;
         news |= board_add(r, mem, s);
     }
     return news;
