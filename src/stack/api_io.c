@@ -62,6 +62,7 @@ static size_t send_some(struct mytcp_stack *s, struct sock *k, const void *data,
     uint32_t room = send_room(s, k);
     uint32_t want = (uint32_t)min_u64(len, min_u32(room, SEND_BYTES_MAX));
     if (!want) return 0;
+    if (k->cold) k->cold->reserved = 0; /* void from here on */
     uint32_t got = sendq_append(&k->tcb.sendq, &s->chunks, data, want);
     if (got < want) starve(s, k);
     if (!got) return 0;
