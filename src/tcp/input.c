@@ -126,19 +126,30 @@ static enum drop_reason check_ack(struct tcb *t, struct tcp_env *env, const stru
     return DROP_NONE;
 }
 
-static void sample_rtt(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, bool retransmitted)
+/* What the echo says (RFC 7323 4.1), down to a tick; 0: nothing. A forged one cannot lie in the future. */
+static uint64_t echoed_rtt(const struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
 {
-    if (t->rtt_timing && seq_geq(seg->ack, t->rtt_seq)) {
+    if (!t->ts_ok || !seg->has_ts || !seg->tsecr) return 0;
+    uint32_t ticks = tcb_tsval(t, env) - seg->tsecr;
+    if (ticks > INT32_MAX) return 0;
+    return max_u64((uint64_t)ticks * env->params.timestamp_clock_us, 1);
+}
+
+/* RFC 6298 takes a sample a round trip; what this ACK says is returned for congestion control. */
+static uint32_t sample_rtt(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg,
+                           bool retransmitted)
+{
+    uint64_t rtt_us = echoed_rtt(t, env, seg);
+    bool timed = t->rtt_timing && seq_geq(seg->ack, t->rtt_seq);
+    if (timed) {
         t->rtt_timing = false;
-        rtt_sample(&t->rtt, &env->params, env->now_us - t->rtt_at_us);
-        t->backoff = 0; /* RFC 6298 5.7: a doubled timeout stays until there is a new measurement */
-    } else if (retransmitted && t->ts_ok && seg->has_ts && seg->tsecr) {
-        /* Karn's ambiguity, resolved by the echo (RFC 7323 4.1). A forged one cannot lie in the future. */
-        uint32_t ticks = tcb_tsval(t, env) - seg->tsecr;
-        if (ticks > INT32_MAX) return;
-        rtt_sample(&t->rtt, &env->params, (uint64_t)ticks * env->params.timestamp_clock_us);
-        t->backoff = 0;
+        rtt_us = max_u64(env->now_us - t->rtt_at_us, 1);
     }
+    if (timed || (retransmitted && rtt_us)) { /* Karn's ambiguity, resolved by the echo */
+        rtt_sample(&t->rtt, &env->params, rtt_us);
+        t->backoff = 0; /* RFC 6298 5.7: a doubled timeout stays until there is a new measurement */
+    }
+    return (uint32_t)min_u64(rtt_us, UINT32_MAX);
 }
 
 /* SND.UNA moves over `acked` octets. */
@@ -153,9 +164,10 @@ static void ack_advance(struct tcb *t, struct tcp_env *env, const struct tcp_seg
     event.limited = event.flight_bytes + mss > t->cc.cwnd / 2; /* a window not used does not grow */
     bool episode = t->recovery.mode != RECOVERY_NONE;
 
-    sample_rtt(t, env, seg, episode);
+    event.rtt_us = sample_rtt(t, env, seg, episode);
     sendq_drop(&t->sendq, env->chunks, data);
     t->bytes_acked += data;
+    event.una_bytes = t->bytes_acked;
     t->snd_una = seg->ack;
     t->snd_nxt = seq_max(t->snd_nxt, t->snd_una);
     if (seq_lt(t->snd_sml, t->snd_una)) t->snd_sml = t->snd_una;
