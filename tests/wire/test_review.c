@@ -1,5 +1,5 @@
-/* What goes wrong only when events meet: a timer that fired and an answer that came before the next packet
- * could go, a batch of packets read at once, calls between two turns. */
+/* What goes wrong only when events meet: a timer that fired and an answer that came before the next
+ * packet could go, a batch of packets read at once, calls between two turns. */
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
@@ -156,10 +156,8 @@ static void too_big(struct wire *w, uint32_t mtu)
     uint32_t words[] = {w->our_addr, w->peer_addr};
     for (int i = 0; i < 8; i++) quote[12 + i] = (uint8_t)(words[i / 4] >> (24 - 8 * (i % 4)));
     uint32_t seq = c->iss + 1;
-    uint8_t tcp[8] = {(uint8_t)(w->our_port >> 8), (uint8_t)w->our_port, (uint8_t)(w->peer_port >> 8),
-                      (uint8_t)w->peer_port, (uint8_t)(seq >> 24), (uint8_t)(seq >> 16),
-                      (uint8_t)(seq >> 8), (uint8_t)seq};
-    memcpy(quote + 20, tcp, 8);
+    uint32_t tcp[] = {(uint32_t)w->our_port << 16 | w->peer_port, seq};
+    for (int i = 0; i < 8; i++) quote[20 + i] = (uint8_t)(tcp[i / 4] >> (24 - 8 * (i % 4)));
     wire_build_icmp(w, &p, 3, 4, mtu, quote, sizeof(quote));
     wire_inject(w, &p);
 }
@@ -177,7 +175,7 @@ SCENARIO(a_second_narrower_hop_sends_the_data_again_at_once_too)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 760);
 }
 
-/* 2525 2.17: what the peer sent was thrown away, and what we had queued too: it must not wait for ever */
+/* 2525 2.17: what the peer sent was thrown away, and what we had queued: it must not wait for ever */
 SCENARIO(unread_data_at_close_resets_in_last_ack_too)
 {
     wire_passive(w);
@@ -219,7 +217,7 @@ SCENARIO(shutting_a_listener_down_wakes_who_watches_it)
     assert_true(e.events & POLLHUP);
 }
 
-/* G001: the first SYN was answered by a cookie, the second found room in the queue, and both answers arrive */
+/* G001: the first SYN was answered by a cookie, the second found room in the queue; both arrive */
 SCENARIO(a_cookie_is_good_although_a_later_syn_found_room_in_the_queue)
 {
     w->config.syn_queue_max = 1;
@@ -254,11 +252,11 @@ SCENARIO(there_is_a_buffer_to_read_into_however_much_is_queued_to_send)
     w->config.memory_limit_bytes = 1 << 20;
     w->any_payload = true;
     wire_passive(w);
-    wire_build(w, &p, &(struct wire_segment){.flags = ACK, .seq = 1, .ack = 1, .len = 20000, .gso_size = MSS});
+    wire_build(w, &p, &(struct wire_segment){.flags = ACK, .seq = 1, .ack = 1, .len = 20000});
     uint8_t *lent = mytcp_input_buffer(w->stack, &room);
     assert_non_null(lent);
     memcpy(lent, p.bytes, p.len);
-    struct mytcp_packet packet = {.data = lent, .len_bytes = p.len, .gso_type = 1, .gso_size = MSS, .csum_valid = true};
+    struct mytcp_packet packet = {.data = lent, .len_bytes = p.len, .gso_type = 1, .gso_size = MSS};
     assert_int_equal(mytcp_input(w->stack, &packet, w->now_us), 0);
     while (mytcp_send(w->stack, w->fd, data, sizeof(data), MSG_DONTWAIT) > 0) {}
     assert_non_null(mytcp_input_buffer(w->stack, &room));
