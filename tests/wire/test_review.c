@@ -175,7 +175,7 @@ SCENARIO(a_second_narrower_hop_sends_the_data_again_at_once_too)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 760);
 }
 
-/* 2525 2.17: what the peer sent was thrown away, and what we had queued: it must not wait for ever */
+/* 2525 2.17: what the peer sent was thrown away, and what we had queued: nobody waits for ever */
 SCENARIO(unread_data_at_close_resets_in_last_ack_too)
 {
     wire_passive(w);
