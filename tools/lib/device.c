@@ -1,5 +1,7 @@
 #include "device.h"
 
+#include "join.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -108,6 +110,15 @@ int device_option(struct device *device, int option, const char *value)
 mytcp_tun *device_open(struct device *device)
 {
     char why[256] = "";
+    const char *name = device->options.name;
+    if (name && join_is(name)) {
+        device->options.fd = join_open(name);
+        device->options.fd_vnet_hdr = true;
+        if (device->options.fd < 0) {
+            fprintf(stderr, "%s: cannot join %s: %s\n", program(), name, strerror(errno));
+            return NULL;
+        }
+    }
     mytcp_tun *tun = mytcp_tun_open(&device->options, &device->config, why, sizeof why);
     if (!tun)
         fprintf(stderr, "%s: %s\n", program(), why[0] ? why : strerror(errno));
@@ -116,7 +127,8 @@ mytcp_tun *device_open(struct device *device)
 
 void device_help(FILE *to)
 {
-    fputs("  --tun NAME           the TUN device: made if there is none of that name\n"
+    fputs("  --tun NAME           the TUN device: made if there is none of that name; or unix:PATH,\n"
+          "                       the end of a mytcp-link that listens there\n"
           "  --ip A.B.C.D         the stack's address\n"
           "  --host A.B.C.D/P     the host's address on the device, set along with the link up;\n"
           "                       without it the device must be configured already\n"
