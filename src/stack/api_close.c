@@ -11,7 +11,10 @@ static int do_shutdown(struct mytcp_stack *s, int fd, int how)
     struct tcb *t = &k->tcb;
     s->wake = true;
     if (k->listener) { /* as Linux: shutting down a listener for reading ends its listening */
-        if (how != SHUT_WR) listen_stop(s, k);
+        if (how == SHUT_WR) return 0;
+        listen_stop(s, k);
+        k->tcb.event |= EVENT_STATE;
+        sock_settle(s, k);
         return 0;
     }
     if (t->state == ST_CLOSED) return -ENOTCONN;
@@ -64,8 +67,8 @@ static int do_close(struct mytcp_stack *s, int fd)
     ready_remove(s, k);
     k->watch = 0;
     fd_release(s, fd);
+    tcp_user_close(&k->tcb, &s->env, abort);
     recvq_free(&k->tcb.recvq, &s->bufs);
-    tcp_user_close(&k->tcb, &s->env, abort || unread);
     sock_settle(s, k);
     return 0;
 }

@@ -6,7 +6,7 @@
 #include "stack/stack.h"
 #include "util/bytes.h"
 
-enum { MEMORY_FULL_PERCENT = 90, IOV_COUNT_MAX = 1024, SEND_BYTES_MAX = 1 << 30 };
+enum { SEND_MEAGRE_BYTES = 2048, IOV_COUNT_MAX = 1024, SEND_BYTES_MAX = 1 << 30 };
 
 /* An error of the connection, told once. */
 static int take_error(struct sock *k)
@@ -49,11 +49,10 @@ static uint32_t send_room(struct mytcp_stack *s, struct sock *k)
     bool opening = k->tcb.state == ST_SYN_SENT || k->tcb.state == ST_SYN_RCVD;
     if (opening && !(k->flags & SOCK_CONNECTING)) return 0;
     uint32_t room = tcp_user_send_room(&k->tcb);
-    if (room && mem_above(&s->mem, MEMORY_FULL_PERCENT)) {
-        starve(s, k);
-        return 0;
-    }
-    return room;
+    if (!room || !mem_above(&s->mem, MEM_FULL_PERCENT)) return room;
+    if (!k->tcb.sendq.len) return min_u32(room, SEND_MEAGRE_BYTES);
+    starve(s, k);
+    return 0;
 }
 
 /* Queue what there is room for. */
@@ -62,6 +61,7 @@ static size_t send_some(struct mytcp_stack *s, struct sock *k, const void *data,
     uint32_t room = send_room(s, k);
     uint32_t want = (uint32_t)min_u64(len, min_u32(room, SEND_BYTES_MAX));
     if (!want) return 0;
+    if (k->cold) k->cold->reserved = 0; /* void from here on */
     uint32_t got = sendq_append(&k->tcb.sendq, &s->chunks, data, want);
     if (got < want) starve(s, k);
     if (!got) return 0;

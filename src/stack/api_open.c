@@ -219,6 +219,7 @@ static int begin_connect(struct mytcp_stack *s, struct sock *k, ip4_addr peer, u
     tcb_free(&k->tcb, &s->env);
     tcb_init(&k->tcb, &s->env, &opt);
     cc_init(&k->tcb.cc, algorithm);
+    if (k->cold) k->cold->reserved = 0;
     k->tcb.path_mtu = (uint16_t)pmtu_get(&s->pmtu, peer, s->env.now_us);
     tcp_open_active(&k->tcb, &s->env, isn_generate(&s->keys, &tuple, s->env.now_us),
                     isn_ts_offset(&s->keys, &tuple));

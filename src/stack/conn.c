@@ -161,6 +161,7 @@ void sock_settle(struct mytcp_stack *s, struct sock *k)
     } else {
         if (t->mark) active_enqueue(s, &k->active);
         active_arm(s, &k->active, tcb_deadline(t));
+        if (!t->sendq.len && (t->event & EVENT_WRITABLE)) unstarve(k); /* a little always goes */
     }
     tell_events(s, k);
 }

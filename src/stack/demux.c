@@ -2,8 +2,6 @@
  * else nobody, who answers with a RST (RFC 9293 3.10.7.1). */
 #include "stack/stack.h"
 
-enum { MEMORY_FULL_PERCENT = 90 };
-
 static struct sock *listener_of(struct mytcp_stack *s, uint16_t number)
 {
     struct port *p = port_find(s, number);
@@ -38,7 +36,7 @@ static enum drop_reason to_sock(struct mytcp_stack *s, struct sock *k, const str
 {
     struct tcp_verdict v = tcp_input(&k->tcb, &s->env, seg, owner);
     /* near the ceiling what is out of order goes first: the peer still has it */
-    if (k->tcb.recvq.ooo && mem_above(&s->mem, MEMORY_FULL_PERCENT))
+    if (k->tcb.recvq.ooo && mem_above(&s->mem, MEM_FULL_PERCENT))
         recvq_drop_ooo(&k->tcb.recvq, &s->bufs);
     if (v.reply_rst) reply_rst(s, seg, v.drop);
     sock_settle(s, k);

@@ -109,8 +109,6 @@ static enum drop_reason input_packet(struct mytcp_stack *s, const struct mytcp_p
     return dispatch(s, p, &ip, packet, owner);
 }
 
-enum { LINK_PERCENT = 90 };
-
 int mytcp_input(mytcp_stack *s, const struct mytcp_packet *packet, uint64_t now_us)
 {
     if (!s || !packet || (!packet->data && packet->len_bytes)) return fail(EINVAL);
@@ -122,7 +120,7 @@ int mytcp_input(mytcp_stack *s, const struct mytcp_packet *packet, uint64_t now_
     bool lent = owner && data >= owner->memory && data < owner->memory + owner->cap;
     /* Near the ceiling no whole buffer is kept for a packet, so that there is always one to read the
      * next into: the ACKs that free memory must get in. */
-    if (!lent || mem_above(&s->mem, LINK_PERCENT)) owner = NULL;
+    if (!lent || mem_above(&s->mem, MEM_FULL_PERCENT)) owner = NULL;
     bool linkable = owner;
     enum drop_reason reason = input_packet(s, packet, &owner);
     if (linkable && !owner) s->lent = NULL; /* a receive queue has it */

@@ -5,7 +5,7 @@
 #include "stack/stack.h"
 #include "util/bytes.h"
 
-enum { HALF_MAX_FLOOR = 8, MEMORY_FULL_PERCENT = 90 };
+enum { HALF_MAX_FLOOR = 8 };
 
 /* ---- half-open records ---- */
 
@@ -243,7 +243,7 @@ static enum drop_reason listen_syn(struct mytcp_stack *s, struct sock *l, const 
 {
     struct node n;
     if (accept_full(l->listener)) return DROP_LISTEN_BACKLOG;
-    if (mem_above(&s->mem, MEMORY_FULL_PERCENT)) return DROP_NO_MEMORY;
+    if (mem_above(&s->mem, MEM_FULL_PERCENT)) return DROP_NO_MEMORY;
     node_from_segment(&n, seg, NODE_HALF, l->active.node.strict);
     struct isn_tuple tuple = node_tuple(&n);
     uint32_t ts_offset = isn_ts_offset(&s->keys, &tuple);

@@ -5,7 +5,7 @@
 #include "stack/stack.h"
 #include "util/bytes.h"
 
-enum { TCP_CSUM_OFFSET = 16, PRESSURE_PERCENT = 75 };
+enum { TCP_CSUM_OFFSET = 16 };
 
 /* ---- answers of no connection: at most one small segment for one received ---- */
 
@@ -137,11 +137,11 @@ static void expire_one(struct mytcp_stack *s, struct wheel_timer *timer)
 
 static void relieve_memory(struct mytcp_stack *s)
 {
-    if (mem_above(&s->mem, PRESSURE_PERCENT)) { /* caches first */
+    if (mem_above(&s->mem, MEM_TIGHT_PERCENT)) { /* caches first */
         buf_pool_free(&s->bufs);
         sendq_pool_free(&s->chunks);
     }
-    if (s->starved && !mem_above(&s->mem, PRESSURE_PERCENT)) sock_feed_starved(s);
+    if (s->starved && !mem_above(&s->mem, MEM_ROOMY_PERCENT)) sock_feed_starved(s);
 }
 
 int mytcp_output(mytcp_stack *s, struct mytcp_tx *tx, uint64_t now_us)

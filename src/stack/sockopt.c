@@ -110,6 +110,7 @@ static int set_rcvlowat(struct mytcp_stack *s, struct sock *k, int v)
 {
     if (!sock_cold(s, k)) return -ENOBUFS;
     k->cold->rcvlowat = (uint32_t)clamp(v, 1, INT32_MAX);
+    k->tcb.event |= EVENT_READABLE; /* what is there may be enough now */
     return 0;
 }
 

@@ -33,7 +33,7 @@ void tcp_established(struct tcb *t, struct tcp_env *env)
     uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
     t->state = ST_ESTABLISHED;
     t->event |= EVENT_STATE | EVENT_WRITABLE;
-    t->mark |= MARK_LOOK;
+    t->mark = (uint8_t)((t->mark & ~MARK_SYN) | MARK_LOOK); /* a SYN that waits to go again is too late */
     t->backoff = 0;
     t->rexmt_at_us = TIME_NEVER;
     t->unacked_us = TIME_NEVER;

@@ -146,9 +146,10 @@ static void update_send_window(struct tcb *t, struct tcp_env *env, const struct 
     if (t->persisting && window) { /* open again: go on as if nothing had been lost */
         t->persisting = false;
         t->backoff = 0;
-        t->rexmt_at_us = TIME_NEVER;
+        t->rexmt_at_us = t->unacked_us = TIME_NEVER;
         if (seq_lt(t->snd_una, t->snd_nxt)) { /* what the closed window threw away goes again */
             tcp_loss_resend(t, env);
+            t->unacked_us = env->now_us;
         }
     }
     t->snd_wnd = window;

@@ -58,7 +58,7 @@ static void finish(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 {
     struct tcp_segment *seg = &out->seg;
     if (!(seg->flags & TCP_SYN)) seg->window = tcb_offer_window(t, env);
-    if (t->urgent_snd && seq_gt(t->snd_up, seg->seq) && !(seg->flags & TCP_RST)) {
+    if (t->urgent_snd && seq_gt(t->snd_up, seg->seq) && !(seg->flags & (TCP_SYN | TCP_RST))) {
         seg->flags |= TCP_URG;
         seg->urgent = (uint16_t)min_u32(seq_len(seg->seq, t->snd_up), UINT16_MAX);
     }
@@ -265,6 +265,7 @@ static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 static bool out_probe(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 {
     t->mark &= (uint8_t)~MARK_PROBE;
+    if (!t->persisting) return false; /* the window opened before the probe could go */
     uint64_t rexmt_at_us = t->rexmt_at_us; /* the persist timer goes on, whatever fill() does */
     uint32_t offset = seq_len(t->snd_una, t->snd_nxt);
     uint32_t window = window_left(t, t->snd_nxt);
@@ -339,7 +340,7 @@ static bool out_ack(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
  * also the override of sender SWS avoidance and the end of a CORK's patience. */
 static void settle(struct tcb *t, struct tcp_env *env)
 {
-    t->mark &= (uint8_t)~MARK_LOOK;
+    t->mark = 0; /* what is left was for a state that is over */
     if (!tcb_sending(t) || t->rexmt_at_us != TIME_NEVER || seq_lt(t->snd_una, t->snd_nxt)) return;
     if (!t->sendq.len && (!t->fin_queued || t->fin_sent)) return;
     t->persisting = true;

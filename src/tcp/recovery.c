@@ -342,7 +342,8 @@ struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const str
     for (unsigned i = 0; a->sack_ok && i < a->count; i++) {
         struct sack_block b = a->blocks[i];
         uint32_t before = d.bytes;
-        if (seq_leq(b.end, b.start) || seq_leq(b.start, a->una) || seq_gt(b.end, a->nxt)) continue;
+        if (seq_leq(b.start, a->una) || seq_geq(b.start, a->nxt)) continue;
+        if (seq_leq(b.end, b.start) || seq_gt(b.end, a->nxt)) continue;
         deliver_range(r, b.start, b.end, a->now_us, &d);
         news.sack_news |= d.bytes > before;
     }

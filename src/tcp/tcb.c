@@ -21,7 +21,7 @@ void tcb_init(struct tcb *t, const struct tcp_env *env, const struct tcp_options
         .quick = (uint8_t)min_u32(env->params.quick_acks, UINT8_MAX),
     };
     rtt_init(&t->rtt, &env->params);
-    cc_init(&t->cc, cc_find(""));
+    cc_init(&t->cc, cc_number(env->params.congestion));
 }
 
 void tcb_free(struct tcb *t, struct tcp_env *env)
@@ -86,6 +86,8 @@ struct cc_event tcb_cc_event(const struct tcb *t, const struct tcp_env *env)
                              .mem = env->mem,
                              .mss = tcb_snd_mss(t, env, tcb_option_bytes(t)),
                              .flight_bytes = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt),
+                             .una_bytes = t->bytes_acked,
+                             .nxt_bytes = t->bytes_acked + seq_len(t->snd_una, t->snd_nxt),
                              .srtt_us = t->rtt.srtt_us};
 }
 
@@ -100,18 +102,24 @@ uint8_t tcb_wscale_for(uint32_t bytes)
 static uint32_t window_buffer(const struct tcb *t) { return max_u32(t->opt.rcvbuf, 2u << t->rcv_wscale); }
 
 /* The edge up to which there is room now. */
-static seq_t roomy_edge(const struct tcb *t)
+static seq_t roomy_edge(const struct tcb *t, const struct tcp_env *env)
 {
     uint32_t buffer = window_buffer(t);
     uint32_t room = buffer > t->recvq.readable ? buffer - t->recvq.readable : 0;
     if (t->opt.window_clamp) room = min_u32(room, max_u32(t->opt.window_clamp, 1u << t->rcv_wscale));
+    /* Near the ceiling nobody is promised more than a part of what is left; but who has read all that
+     * came may always have two segments more. */
+    uint64_t tight = env->mem->limit / 100 * MEM_TIGHT_PERCENT, used = env->mem->used;
+    uint64_t left = used < tight ? (tight - used) / 4 : 0;
+    if (!t->recvq.readable) left = max_u64(left, 2u * tcb_mss_offer(t, env) + (1u << t->rcv_wscale));
+    room = (uint32_t)min_u64(room, left);
     return seq_add(t->rcv_nxt, room);
 }
 
 /* The same as the window field can say it. */
-static seq_t offerable_edge(const struct tcb *t)
+static seq_t offerable_edge(const struct tcb *t, const struct tcp_env *env)
 {
-    uint32_t units = min_u32(seq_len(t->rcv_nxt, roomy_edge(t)) >> t->rcv_wscale, UINT16_MAX);
+    uint32_t units = min_u32(seq_len(t->rcv_nxt, roomy_edge(t, env)) >> t->rcv_wscale, UINT16_MAX);
     return seq_add(t->rcv_nxt, units << t->rcv_wscale);
 }
 
@@ -125,7 +133,7 @@ static uint32_t edge_step(const struct tcb *t, const struct tcp_env *env)
 
 uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env)
 {
-    seq_t edge = offerable_edge(t), roomy = roomy_edge(t);
+    seq_t edge = offerable_edge(t, env), roomy = roomy_edge(t, env);
     bool enough = seq_gt(edge, t->rcv_adv) && seq_len(t->rcv_adv, edge) >= edge_step(t, env);
     if (t->state == ST_SYN_RCVD) enough = false; /* a half-open record remembers no later edge */
     uint32_t units = 0;
@@ -145,7 +153,7 @@ uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env)
 
 bool tcb_window_update_due(const struct tcb *t, const struct tcp_env *env)
 {
-    seq_t edge = offerable_edge(t);
+    seq_t edge = offerable_edge(t, env);
     if (!seq_gt(edge, t->rcv_adv)) return false;
     uint32_t growth = seq_len(t->rcv_adv, edge), left = tcb_rcv_wnd(t);
     if (growth < edge_step(t, env)) return false;

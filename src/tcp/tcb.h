@@ -258,7 +258,7 @@ void tcp_user_sent(struct tcb *t, bool more, bool urgent);
 /* n bytes were taken from recvq. */
 void tcp_user_received(struct tcb *t, struct tcp_env *env);
 void tcp_user_shutdown_write(struct tcb *t);
-/* close(): nobody will read or write any more. `abort`: with RST. */
+/* close(): nobody will read or write any more. With RST if `abort`, or if something is unread. */
 void tcp_user_close(struct tcb *t, struct tcp_env *env, bool abort);
 /* How much may be appended to sendq now. */
 uint32_t tcp_user_send_room(const struct tcb *t);

@@ -61,6 +61,10 @@ static enum drop_reason input_data(struct tcb *t, struct tcp_env *env, const str
         t->mark |= MARK_ACK;
         return DROP_NO_MEMORY;
     }
+    if ((t->recvq.readable || offset) && mem_above(env->mem, MEM_FULL_PERCENT)) {
+        t->mark |= MARK_ACK; /* the peer has it still, and asks again */
+        return DROP_NO_MEMORY;
+    }
     enum recvq_result result =
         recvq_insert(&t->recvq, env->bufs, offset, &in, env->params.ooo_ranges_max, &advance);
     *owner = in.owner;

@@ -32,7 +32,7 @@ void tcp_user_sent(struct tcb *t, bool more, bool urgent)
     t->more = more;
     if (urgent) { /* the pointer names the octet after the urgent data (RFC 6093 2.1) */
         t->urgent_snd = true;
-        t->snd_up = seq_add(t->snd_una, t->sendq.len + (t->state == ST_SYN_SENT));
+        t->snd_up = seq_add(t->snd_una, t->sendq.len + !tcb_synchronized(t)); /* the SYN first */
     }
     t->mark |= MARK_LOOK;
 }
@@ -75,12 +75,14 @@ void tcp_user_close(struct tcb *t, struct tcp_env *env, bool abort)
         tcb_close(t, env, 0);
         return;
     }
-    bool peer_is_done = t->state == ST_CLOSING || t->state == ST_LAST_ACK; /* 3.10.5: no RST */
-    if (abort && peer_is_done) {
+    bool unread = t->recvq.readable > 0; /* RFC 2525 2.17: what is thrown away is said to be */
+    /* 3.10.5: no RST where both FINs were sent; in those states of the RFC ours always was */
+    bool done = (t->state == ST_CLOSING || t->state == ST_LAST_ACK) && t->fin_sent;
+    if (abort && done && !unread) {
         tcb_close(t, env, 0);
         return;
     }
-    if (abort) {
+    if (abort || unread) {
         t->mark = MARK_RST;
         return;
     }

@@ -16,6 +16,15 @@ enum mem_kind {
     MEM_KINDS
 };
 
+/*
+ * The steps near the ceiling, in percent of it. Windows are promised out of what is left below TIGHT, and
+ * above it caches are given back. Above FULL no packet's buffer is kept whole, SYNs are dropped, data out of
+ * order is let go, who has something to read takes no more data, and who has something queued to send
+ * queues no more, until things are ROOMY. A connection that holds nothing can always go on, so nobody waits
+ * for memory in a circle.
+ */
+enum { MEM_TIGHT_PERCENT = 75, MEM_ROOMY_PERCENT = 85, MEM_FULL_PERCENT = 90 };
+
 struct mem {
     void *(*alloc)(void *ctx, size_t size);
     void (*release)(void *ctx, void *memory, size_t size);

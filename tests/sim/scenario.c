@@ -187,11 +187,12 @@ static void no_memory(struct setup *s, struct rng *r)
 static void ceiling(struct setup *s, struct rng *r)
 {
     some_conns(s, r, 5, 60, 4000000);
+    s->bytes_max = s->bytes_max < 1000000 ? s->bytes_max : 1000000;
     s->fragile = true;
     s->slow_ppm = 300000;
     s->faults.loss_ppm = rng_chance(r, 500000) ? 20000 : 0;
     for (uint32_t i = 0; i < HOSTS; i++) {
-        s->config[i].memory_limit_bytes = rng_log(r, 600000, 4000000);
+        s->config[i].memory_limit_bytes = rng_log(r, 600000, 4000000) + 40000 * s->conns;
         s->config[i].sockets_max = 1024;
     }
 }
