@@ -317,7 +317,7 @@ static ssize_t do_recvmsg(struct mytcp_stack *s, int fd, struct msghdr *msg, int
     if (flags & MSG_OOB) return -EINVAL;
     if (flags & ~RECV_FLAGS) return -EOPNOTSUPP;
     bool discard = flags & MSG_TRUNC;
-    if (discard && msg->msg_iovlen == 1 && !msg->msg_iov[0].iov_base) {
+    if (discard && msg->msg_iov && msg->msg_iovlen == 1 && !msg->msg_iov[0].iov_base) {
         if (msg->msg_iov[0].iov_len > (size_t)SSIZE_MAX) return -EINVAL;
     } else {
         ssize_t sum = iov_total(msg->msg_iov, msg->msg_iovlen);

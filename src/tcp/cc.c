@@ -4,14 +4,20 @@
 
 #include "util/bytes.h"
 
-static const struct cc_algorithm *const algorithms[] = {&cc_reno};
+static const struct cc_algorithm *const algorithms[] = {&cc_reno, &cc_cubic};
+
+enum { ALGORITHMS = sizeof(algorithms) / sizeof(algorithms[0]) };
 
 const struct cc_algorithm *cc_find(const char *name)
 {
-    if (!*name) return algorithms[0];
-    for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
+    for (unsigned i = 0; i < ALGORITHMS; i++)
         if (!strcmp(name, algorithms[i]->name)) return algorithms[i];
     return NULL;
+}
+
+const struct cc_algorithm *cc_number(uint32_t number)
+{
+    return algorithms[min_u32(number, ALGORITHMS - 1)];
 }
 
 void cc_init(struct cc *cc, const struct cc_algorithm *algorithm)
@@ -62,8 +68,10 @@ void cc_on_loss(struct cc *cc, const struct cc_event *e)
 
 void cc_on_rto(struct cc *cc, const struct cc_event *e, bool again)
 {
+    struct cc_event loss = *e;
+    loss.timeout = true;
     need_state(cc, e->mem);
-    if (!again) cc->algorithm->on_loss(cc, e);
+    if (!again) cc->algorithm->on_loss(cc, &loss);
     cc->cwnd = e->mss;
     cc->acked = 0;
 }
@@ -75,4 +83,13 @@ void cc_on_idle(struct cc *cc, const struct cc_event *e, uint32_t segments)
     cc->cwnd = min_u32(cc->cwnd, restart.cwnd);
     cc->acked = 0;
     if (cc->algorithm->on_idle && cc->state) cc->algorithm->on_idle(cc, e);
+}
+
+uint32_t cc_slow_start(struct cc *cc, uint32_t acked_bytes)
+{
+    if (cc->cwnd >= cc->ssthresh) return acked_bytes;
+    /* The ACK of a super-segment counts for all it covers; slow start stops at ssthresh. */
+    uint32_t grow = min_u32(acked_bytes, cc->ssthresh - cc->cwnd);
+    cc->cwnd = min_u32(cc->cwnd + grow, CC_CWND_MAX);
+    return acked_bytes - grow;
 }

@@ -17,7 +17,7 @@ struct cc {
     const struct cc_algorithm *algorithm;
     void *state;             /* the algorithm's own, made when first needed; NULL: none yet, or no memory */
     uint32_t cwnd, ssthresh; /* bytes */
-    uint32_t acked;          /* of the current window, in congestion avoidance */
+    uint32_t acked;          /* what congestion avoidance carries over to the next ACK: below cwnd */
     uint32_t pacing_kBps;    /* send no faster than this many 1000 bytes a second; 0: as they come */
 };
 
@@ -29,12 +29,14 @@ struct cc_event {
     uint32_t acked_bytes;     /* newly acknowledged */
     uint32_t delivered_bytes; /* newly known to have arrived: acknowledged or SACKed */
     uint32_t flight_bytes;    /* in the network before this */
+    uint64_t una_bytes;       /* SND.UNA and SND.NXT as bytes since the beginning, by which an algorithm */
+    uint64_t nxt_bytes;       /* ... tells its round trips apart: SND.NXT of now was reached by SND.UNA */
     uint32_t rtt_us;          /* measured by this ACK; 0: nothing */
     uint32_t srtt_us;
     uint64_t rate_Bps;        /* delivery rate measured by this ACK; 0: nothing */
     bool rate_app_limited;    /* ... while the application had nothing to send */
-    bool round_start;         /* the first ACK of a new round trip */
     bool limited;             /* the window was in use: it may grow (RFC 7661 in Linux's form) */
+    bool timeout;             /* the loss was found by the retransmission timer */
 };
 
 struct cc_algorithm {
@@ -44,7 +46,7 @@ struct cc_algorithm {
     void (*on_ack)(struct cc *cc, const struct cc_event *e);
     /* A loss episode or an ECN signal (RFC 3168 6.1.2): set ssthresh. The caller sets cwnd. */
     void (*on_loss)(struct cc *cc, const struct cc_event *e);
-    /* That loss was none (RFC 4015): cwnd and ssthresh are restored already. NULL: nothing to undo. */
+    /* The last loss was none (RFC 4015): cwnd and ssthresh are restored already. NULL: nothing to undo. */
     void (*on_undo)(struct cc *cc, const struct cc_event *e);
     /* Idle for longer than an RTO. NULL: nothing to do. */
     void (*on_idle)(struct cc *cc, const struct cc_event *e);
@@ -52,8 +54,10 @@ struct cc_algorithm {
 
 enum { CC_NAME_MAX = 16, CC_CWND_MAX = 1u << 30 /* the largest window that scaling can say */ };
 
-/* By name ("reno"), or NULL. "" gives the default. */
+/* By name ("reno"), or NULL. */
 const struct cc_algorithm *cc_find(const char *name);
+/* By its number in the configuration: 0 reno, 1 cubic, else the last. */
+const struct cc_algorithm *cc_number(uint32_t number);
 
 void cc_init(struct cc *cc, const struct cc_algorithm *algorithm);
 /* Change the algorithm; cwnd and ssthresh stay. */
@@ -71,6 +75,14 @@ void cc_on_rto(struct cc *cc, const struct cc_event *e, bool again);
 /* RFC 5681 4.1: idle for longer than an RTO, so restart from the initial window. */
 void cc_on_idle(struct cc *cc, const struct cc_event *e, uint32_t segments);
 
-extern const struct cc_algorithm cc_reno;
+/* ---- for algorithms ---- */
+
+/* Is this the first slow start, which no loss has ended yet? */
+static inline bool cc_first_slow_start(const struct cc *cc) { return cc->ssthresh > CC_CWND_MAX; }
+/* Slow start: cwnd grows by what was acknowledged, up to ssthresh. What is left of the bytes is for
+ * congestion avoidance. */
+uint32_t cc_slow_start(struct cc *cc, uint32_t acked_bytes);
+
+extern const struct cc_algorithm cc_reno, cc_cubic;
 
 #endif

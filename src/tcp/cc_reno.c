@@ -4,14 +4,8 @@
 
 static void reno_on_ack(struct cc *cc, const struct cc_event *e)
 {
-    uint32_t acked_bytes = e->acked_bytes;
     if (!e->limited) return;
-    if (cc->cwnd < cc->ssthresh) {
-        /* The ACK of a super-segment counts for all it covers; slow start stops at ssthresh. */
-        uint32_t grow = min_u32(acked_bytes, cc->ssthresh - cc->cwnd);
-        cc->cwnd = min_u32(cc->cwnd + grow, CC_CWND_MAX);
-        acked_bytes -= grow;
-    }
+    uint32_t acked_bytes = cc_slow_start(cc, e->acked_bytes);
     if (cc->cwnd < cc->ssthresh || !acked_bytes) return;
     uint64_t acked = (uint64_t)cc->acked + acked_bytes;
     while (acked >= cc->cwnd && cc->cwnd < CC_CWND_MAX) { /* one MSS a window */

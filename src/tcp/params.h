@@ -12,6 +12,7 @@ struct tcp_params {
     uint32_t delayed_ack_us, quick_acks, ack_every_segments;
     uint32_t timestamp_clock_us;
     uint32_t initial_window_segments;
+    uint32_t congestion; /* the algorithm's number (cc.h) */
     uint32_t mss_min_bytes;
     uint32_t challenge_acks_per_s;
     uint32_t ooo_ranges_max;

@@ -98,9 +98,7 @@ void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, uint64_t
         struct sent *s = flight_at(&f->sent, i);
         if (seq_geq(s->start, end)) break;
         /* a unit counts when its end went; `partial` remembers a beginning */
-        seq_t from = seq_eq(f->sent.partial, start) ? s->start : start;
-        uint64_t units = sent_mask(s, from, end);
-        if (seq_eq(f->sent.partial, start)) units &= s->lost;
+        uint64_t units = sent_mask(s, s->start, end) & ~sent_mask(s, s->start, start);
         flight_mark_again(&f->sent, i, units, now_us);
     }
     f->sent.partial = end;

@@ -165,7 +165,7 @@ static void start_side(struct endpoint *ep)
         enqueue(ep);
         return;
     }
-    if ((error == EADDRINUSE || error == EADDRNOTAVAIL) && port != 0) { /* its TIME-WAIT is not over */
+    if ((error == EADDRINUSE || error == EADDRNOTAVAIL) && port != 0) { /* TIME-WAIT goes on */
         mytcp_close(ep->host->stack, ep->fd);
         ep->fd = -1;
         events_add(&w->events, w->now_us + 500 * MS, EVENT_START, ep->conn->index, NULL);
@@ -223,7 +223,8 @@ struct endpoint *app_find(struct world *w, uint32_t host, uint16_t lport, uint16
 static void accepted(struct host *h, int fd, const struct sockaddr_in *from)
 {
     struct endpoint *ep = app_find(h->world, h->index, SERVER_PORT, ntohs(from->sin_port));
-    if (ep == NULL || ep->side == 0 || ep->state != EP_UNBORN || from->sin_addr.s_addr != host_address(1 - h->index)) {
+    if (ep == NULL || ep->side == 0 || ep->state != EP_UNBORN ||
+        from->sin_addr.s_addr != host_address(1 - h->index)) {
         h->world->strays++;
         if (!h->world->setup->cookies) {
             sim_fail(h->world, "host %u: a connection from port %u that nobody made", h->index,

@@ -76,8 +76,8 @@ static void describe(struct world *w, struct endpoint *ep)
     mytcp_conn_info_get(ep->host->stack, ep->fd, &i);
     sim_fail(w,
              "stuck: conn %u.%u (%s%s) has sent %llu of %llu, received %llu of %llu, eof %d, shut"
-             " %d, can %d%d, watches %x, poll %x; %s una %u nxt %u wnd %u rcv_nxt %u rcv_wnd %u, queued"
-             " %u/%u, ooo %u, rto %u backoff %u cwnd %u",
+             " %d, can %d%d, watches %x, poll %x; %s una %u nxt %u wnd %u rcv_nxt %u rcv_wnd %u,"
+             " queued %u/%u, ooo %u, rto %u backoff %u cwnd %u",
              ep->conn->index, ep->side, ep->conn->plan->echo ? "echo, " : "",
              ep->state == EP_OPEN ? "open" : "connecting", (unsigned long long)ep->sent,
              (unsigned long long)ep->total, (unsigned long long)ep->received,

@@ -15,8 +15,8 @@
 
 enum { WATCHDOG_S = 180, REPORTS_MAX = 5, SAMPLE = 8 };
 
-/* Sanitizers end by SIGABRT, so that the replay line is printed. One leak or overrun is found as well
- * with little freed memory kept aside. */
+/* Sanitizers end by SIGABRT, so that the replay line is printed. Little freed memory kept aside finds
+ * a stale pointer as well. */
 const char *__asan_default_options(void) __attribute__((visibility("default")));
 const char *__asan_default_options(void)
 {

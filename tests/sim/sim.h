@@ -265,7 +265,7 @@ size_t pattern_check(struct world *w, uint64_t key, uint64_t offset, const uint8
                      size_t len);
 
 /* app */
-/* The latest connection whose client or server side sends from this host's port to that one; NULL. */
+/* The side of the latest connection that sends from this host's port to that one; or NULL. */
 struct endpoint *app_find(struct world *w, uint32_t host, uint16_t lport, uint16_t rport);
 void app_start(struct conn *c);                   /* time to connect */
 void app_wake(struct host *h, struct endpoint *ep); /* a sleep is over; NULL: of the acceptor */
@@ -279,10 +279,10 @@ void io_close(struct endpoint *ep);
 bool conn_strict(const struct conn *c);           /* must end without an error */
 
 /* check: the oracles that look at a stack from outside */
-void check_baseline(struct host *h);              /* before anything happens */
-void check_stack(struct host *h, bool thorough);  /* the ceiling; thorough: every invariant */
-void check_stuck(struct world *w);                /* nothing happens any more: fail, and say where */
-void check_end(struct host *h);                   /* after everything: nothing is left */
+void check_baseline(struct host *h);             /* before anything happens */
+void check_stack(struct host *h, bool thorough); /* the ceiling; thorough: every invariant */
+void check_stuck(struct world *w);               /* nothing happens any more: say where */
+void check_end(struct host *h);                  /* after everything: nothing is left */
 
 /* world */
 bool world_run(struct world *w, const struct setup *setup, const uint64_t clock_us[HOSTS]);

@@ -110,7 +110,7 @@ static const char *see_syn(struct flow *f, const struct segment *s, struct world
     }
     f->wscale = s->wscale;
     f->ts = s->has_ts;
-    f->mss = s->mss;
+    f->mss = s->mss > f->mss ? s->mss : f->mss; /* the MTU may change, the SYN go again */
     f->syn_window = s->window;
     if (s->mss == 0) {
         return "a SYN without MSS";

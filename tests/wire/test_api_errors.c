@@ -271,6 +271,16 @@ SCENARIO(a_listener_can_do_little_else)
     QUIET(w);
 }
 
+SCENARIO(a_vector_that_is_not_there_is_efault)
+{
+    struct msghdr msg = {.msg_iovlen = 1};
+    wire_passive(w);
+    FAILS(w, mytcp_sendmsg(w->stack, w->fd, &msg, 0), EFAULT);
+    FAILS(w, mytcp_recvmsg(w->stack, w->fd, &msg, 0), EFAULT);
+    FAILS(w, mytcp_recvmsg(w->stack, w->fd, &msg, MSG_TRUNC), EFAULT);
+    QUIET(w);
+}
+
 SCENARIO(configurations_that_cannot_be_are_einval)
 {
     struct mytcp_config bad;
@@ -322,6 +332,6 @@ WIRE_MAIN(WIRE_TEST(descriptors_that_never_were_are_ebadf),
           WIRE_TEST(connecting_twice_is_ealready_then_eisconn),
           WIRE_TEST(a_four_tuple_in_use_is_eaddrinuse_or_eaddrnotavail),
           WIRE_TEST(no_port_left_is_eaddrnotavail), WIRE_TEST(a_fresh_socket_can_do_little),
-          WIRE_TEST(a_listener_can_do_little_else),
+          WIRE_TEST(a_listener_can_do_little_else), WIRE_TEST(a_vector_that_is_not_there_is_efault),
           WIRE_TEST(configurations_that_cannot_be_are_einval),
           WIRE_TEST(configuration_by_name_checks_name_and_value))
