@@ -75,7 +75,7 @@ void recovery_sent(struct recovery *r, seq_t start, uint32_t len, uint32_t unit,
 {
     struct recovery_flight *f = r->f;
     if (!f->sent.count) { /* the first */
-        f->rack_end = f->fack = start;
+        f->rack_end = f->fack = f->sent.partial = start;
         f->rack_sent_us = 0;
     }
     struct sent *s = flight_push(&f->sent, start, len, unit, now_us);
