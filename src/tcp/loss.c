@@ -23,6 +23,10 @@ static void begin_fast(struct tcb *t, struct tcp_env *env)
     cc_on_loss(&t->cc, &event);
     recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, event.mss, t->sack_ok, prior_cwnd,
                         prior_ssthresh);
+    if (t->sack_ok) { /* the fast retransmission; what ACKs deliver lets the rest go (RFC 6937) */
+        uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+        t->cc.cwnd = recovery_prr_cwnd(&t->recovery, pipe, t->cc.ssthresh, 0, event.mss, false);
+    }
     t->probe_at_us = TIME_NEVER;
     t->mark |= MARK_LOOK;
     env->count.fast_recoveries++;
