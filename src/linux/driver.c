@@ -52,18 +52,23 @@ static void wake_thread(struct driver_thread *thread)
 }
 
 /* A call may have set an earlier deadline than the one that the thread sleeps for. */
-void driver_unlock(void *ctx)
+static void rouse(struct mytcp_tun *tun)
 {
-    struct mytcp_tun *tun = ctx;
     struct driver_thread *thread = &tun->thread;
-    if (!thread->started_once) {
-        return;
-    }
     if (thread->sleeps_until_us != 0 && turn_deadline_us(tun) < thread->sleeps_until_us) {
         thread->sleeps_until_us = 0;
         wake_thread(thread);
     }
-    (void)pthread_mutex_unlock(&thread->mutex);
+}
+
+void driver_unlock(void *ctx)
+{
+    struct mytcp_tun *tun = ctx;
+    if (!tun->thread.started_once) {
+        return;
+    }
+    rouse(tun);
+    (void)pthread_mutex_unlock(&tun->thread.mutex);
 }
 
 static uint64_t driver_now_us(void *ctx)
@@ -79,6 +84,7 @@ static int wait_for_thread(struct mytcp_tun *tun, uint64_t deadline_us)
         errno = tun->gone_errno;
         return -1;
     }
+    rouse(tun); /* there may be something to send, that the call waits for an answer to */
     thread->waiters++;
     if (deadline_us == MYTCP_NEVER_US) {
         (void)pthread_cond_wait(&thread->moved, &thread->mutex);

@@ -75,13 +75,21 @@ struct source {
     size_t count, skip; /* into the first */
 };
 
+/* Does nothing follow the first piece? */
+static bool last_piece(const struct source *from)
+{
+    size_t next = 1;
+    while (next < from->count && !from->iov[next].iov_len) next++;
+    return next == from->count;
+}
+
 /* Queue from the source until it is empty or there is no room; returns bytes taken. */
 static size_t send_source(struct mytcp_stack *s, struct sock *k, struct source *from, int flags)
 {
     size_t total = 0;
     while (from->count) {
         size_t left = from->iov->iov_len - from->skip;
-        int more = from->count > 1 ? flags | MSG_MORE : flags;
+        int more = last_piece(from) ? flags : flags | MSG_MORE;
         size_t got = left ? send_some(s, k, (char *)from->iov->iov_base + from->skip, left, more) : 0;
         total += got;
         from->skip += got;

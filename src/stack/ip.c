@@ -121,9 +121,12 @@ int mytcp_input(mytcp_stack *s, const struct mytcp_packet *packet, uint64_t now_
     /* Near the ceiling no whole buffer is kept for a packet, so that there is always one to read the
      * next into: the ACKs that free memory must get in. */
     if (!lent || mem_above(&s->mem, MEM_FULL_PERCENT)) owner = NULL;
+    struct buf *next = NULL;
+    if (owner && packet->len_bytes >= BUF_LINK_BYTES && !(next = buf_lend(&s->bufs))) owner = NULL;
     bool linkable = owner;
     enum drop_reason reason = input_packet(s, packet, &owner);
-    if (linkable && !owner) s->lent = NULL; /* a receive queue has it */
+    if (linkable && !owner) s->lent = next; /* a receive queue has it */
+    else if (next) buf_release(&s->bufs, next);
     if (reason) s->stats.drops[reason]++;
     return (int)reason;
 }

@@ -129,44 +129,6 @@ static void enter_queue(struct mytcp_stack *s, struct sock *l, struct sock *k)
     sock_settle(s, k);
 }
 
-/* ---- segments ---- */
-
-/* TCP_DEFER_ACCEPT: a bare ACK does not wake the application; the timer asks the client again. */
-static bool deferred(const struct sock *l, struct half_open *h, const struct tcp_segment *seg)
-{
-    if (!l->listener->defer_accept_s || tcp_segment_space(seg)) return false;
-    uint32_t waited_s = ((1u << h->syn_retx) - 1);
-    if (waited_s >= l->listener->defer_accept_s) return false;
-    return seq_eq(seg->ack, seq_add(h->iss, 1));
-}
-
-struct tcp_verdict half_input(struct mytcp_stack *s, struct half *h, const struct tcp_segment *seg,
-                              struct buf **owner)
-{
-    struct sock *l = h->listener;
-    bool plain_ack = (seg->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK;
-    /* Full: let the client's retransmission try again, as if the ACK had been lost. */
-    if (plain_ack && accept_full(l->listener)) return (struct tcp_verdict){.drop = DROP_LISTEN_BACKLOG};
-    if (plain_ack && deferred(l, &h->rec, seg)) return (struct tcp_verdict){.drop = DROP_NONE};
-    struct tcb t;
-    half_open_unpack(&t, &h->rec, &s->env, &l->tcb.opt);
-    cc_init(&t.cc, l->tcb.cc.algorithm);
-    struct tcp_verdict v = tcp_input(&t, &s->env, seg, owner);
-    if (t.state == ST_SYN_RCVD || t.state == ST_CLOSED) {
-        half_settle(s, h, &t);
-        return v;
-    }
-    struct sock *k = promote(s, l, &h->active.node, &t);
-    if (!k) { /* the record stays: the client's next segment may have more luck */
-        tcb_free(&t, &s->env);
-        s->env.count.opened_passive--;
-        return (struct tcp_verdict){.drop = DROP_NO_MEMORY};
-    }
-    half_free(s, h);
-    enter_queue(s, l, k);
-    return v;
-}
-
 /* ---- SYN cookies ---- */
 
 static enum drop_reason send_cookie(struct mytcp_stack *s, struct sock *l, const struct tcp_segment *seg,
@@ -225,6 +187,58 @@ static enum drop_reason cookie_input(struct mytcp_stack *s, struct sock *l,
     s->stats.syn_cookies_ok++;
     enter_queue(s, l, k);
     return v.drop;
+}
+
+/* ---- SYN-RECEIVED ---- */
+
+/* TCP_DEFER_ACCEPT: a bare ACK does not wake the application; the timer asks the client again. */
+static bool deferred(const struct sock *l, struct half_open *h, const struct tcp_segment *seg)
+{
+    if (!l->listener->defer_accept_s || tcp_segment_space(seg)) return false;
+    uint32_t waited_s = ((1u << h->syn_retx) - 1);
+    if (waited_s >= l->listener->defer_accept_s) return false;
+    return seq_eq(seg->ack, seq_add(h->iss, 1));
+}
+
+/* Does it acknowledge not our SYN,ACK, but a cookie? */
+static bool good_cookie(struct mytcp_stack *s, const struct half *h, const struct tcp_segment *seg)
+{
+    uint16_t peer_mss;
+    struct isn_tuple tuple = node_tuple(&h->active.node);
+    seq_t iss = seq_sub(seg->ack, 1);
+    return s->stats.syn_cookies_sent && !seq_eq(iss, h->rec.iss) &&
+           cookie_check(&s->keys, &tuple, seq_sub(seg->seq, 1), iss, s->env.now_us, &peer_mss);
+}
+
+struct tcp_verdict half_input(struct mytcp_stack *s, struct half *h, const struct tcp_segment *seg,
+                              struct buf **owner)
+{
+    struct sock *l = h->listener;
+    bool plain_ack = (seg->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK;
+    /* Full: let the client's retransmission try again, as if the ACK had been lost. */
+    if (plain_ack && accept_full(l->listener)) return (struct tcp_verdict){.drop = DROP_LISTEN_BACKLOG};
+    if (plain_ack && deferred(l, &h->rec, seg)) return (struct tcp_verdict){.drop = DROP_NONE};
+    if (plain_ack && good_cookie(s, h, seg)) { /* the SYN before this one was answered without a record */
+        half_free(s, h);
+        return (struct tcp_verdict){.drop = cookie_input(s, l, seg, owner)};
+    }
+    struct tcb t;
+    half_open_unpack(&t, &h->rec, &s->env, &l->tcb.opt);
+    cc_init(&t.cc, l->tcb.cc.algorithm);
+    struct tcp_verdict v = tcp_input(&t, &s->env, seg, owner);
+    if (t.state == ST_SYN_RCVD || t.state == ST_CLOSED) {
+        half_settle(s, h, &t);
+        return v;
+    }
+    struct sock *k = promote(s, l, &h->active.node, &t);
+    if (!k) { /* the record stays: the client's next segment may have more luck */
+        tcb_free(&t, &s->env);
+        s->env.count.opened_passive--;
+        return (struct tcp_verdict){.drop = DROP_NO_MEMORY};
+    }
+    half_free(s, h);
+    enter_queue(s, l, k);
+    return v;
 }
 
 /* ---- LISTEN (RFC 9293 3.10.7.2) ---- */

@@ -9,6 +9,7 @@
 
 enum {
     BUF_LENT_BYTES = 65664,  /* room in a lent buffer: the largest IPv4 packet and some slack */
+    BUF_LINK_BYTES = 16384,  /* payload from which on it is kept: held is about 4x used at worst */
     BUF_LENT_CACHED = 32     /* free lent buffers kept warm by a stack, last in first out */
 };
 

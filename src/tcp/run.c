@@ -5,7 +5,6 @@
 #include <string.h>
 
 enum {
-    LINK_BYTES = 16384,   /* from here on a lent buffer is kept: held is about 4x used at worst */
     GROW_BYTES = 16384,   /* copies go to buffers that double with what is queued, up to this */
     COALESCE_BYTES = 2048 /* a buffer with no more in it is emptied into its predecessor's room */
 };
@@ -37,7 +36,7 @@ static struct buf *buffer_for(struct recvq *q, struct buf_pool *pool, struct rec
                               const uint8_t *data, uint32_t len, uint64_t queued)
 {
     struct buf *b = in->owner;
-    if (b && len >= LINK_BYTES) {
+    if (b && len >= BUF_LINK_BYTES) {
         in->owner = NULL;
         b->next = NULL;
         b->start = (uint32_t)(data - b->memory);
@@ -76,7 +75,7 @@ void run_append(struct run *r, struct recvq *q, struct buf_pool *pool, struct re
                 uint32_t from, uint32_t len)
 {
     const uint8_t *data = in->data + from;
-    bool links = in->owner && len >= LINK_BYTES;
+    bool links = in->owner && len >= BUF_LINK_BYTES;
     if (links || !r->tail || room_after(r->tail) < len) {
         struct buf *b = buffer_for(q, pool, in, data, len, r->end - r->start);
         if (b)
@@ -94,7 +93,7 @@ void run_append(struct run *r, struct recvq *q, struct buf_pool *pool, struct re
 void run_prepend(struct run *r, struct recvq *q, struct buf_pool *pool, struct recvq_data *in,
                  uint32_t len)
 {
-    bool links = in->owner && len >= LINK_BYTES;
+    bool links = in->owner && len >= BUF_LINK_BYTES;
     struct buf *b = r->head;
     if (links || b->start < len) {
         b = buffer_for(q, pool, in, in->data, len, r->end - r->start);

@@ -58,6 +58,7 @@ there() { nsenter -t "$other" -n "$@"; }
 
 # start COMMAND...: a server, until it says ready
 start() {
+    : >"$out" # here and now: what the last one said is not to be heard again
     "$@" >"$out" 2>"$out.err" &
     server=$!
     await ready

@@ -67,6 +67,7 @@ server_says() { # WORD
 
 # serve [OPTIONS]: mytcp-echo on tun0; $server is its pid
 serve() {
+    : >"$tmp/server.log" # before it is looked into
     background "$echo_server" --tun tun0 --ip "$ip" --host "$host/$net" "$@" \
         >"$tmp/server.log" 2>&1
     server=$pid
@@ -75,6 +76,7 @@ serve() {
 
 # library OPTIONS...: the live helper as a server on libmytcp
 library() {
+    : >"$tmp/server.log"
     background "$live" --tun tun0 --ip "$ip" --host "$host/$net" "$@" >"$tmp/server.log" 2>&1
     server=$pid
     server_says ready
@@ -85,6 +87,7 @@ ours() { "$live" --tun tun0 --ip "$ip" --host "$host/$net" "$@"; }
 
 # kernel_server PORT:KIND...: on the kernel's stack
 kernel_server() {
+    : >"$tmp/f.kernel"
     background "$live" serve "$@" >"$tmp/f.kernel" 2>&1
     until_true 5 grep -q ready "$tmp/f.kernel" || fail "no server: $(cat "$tmp/f.kernel")"
 }

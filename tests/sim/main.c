@@ -13,10 +13,10 @@
 
 #include "sim.h"
 
-enum { WATCHDOG_S = 180, REPORTS_MAX = 5, SAMPLE = 8 };
+enum { WATCHDOG_S = 60, REPORTS_MAX = 5, SAMPLE = 8 };
 
-/* Sanitizers end by SIGABRT, so that the replay line is printed. Little freed memory kept aside finds
- * a stale pointer as well. */
+/* Sanitizers end by SIGABRT, so that the replay line is printed. A stale pointer is found as well with
+ * little freed memory kept aside. */
 const char *__asan_default_options(void) __attribute__((visibility("default")));
 const char *__asan_default_options(void)
 {

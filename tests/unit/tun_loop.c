@@ -388,6 +388,24 @@ static void a_call_that_sets_an_earlier_deadline_wakes_the_thread(void **state)
     /* closing stops the thread */
 }
 
+static void what_a_call_makes_ready_is_sent_while_it_waits(void **state)
+{
+    struct world *world = *state;
+    const struct mytcp_driver *driver = &world->stack->driver;
+    struct virtio_net_hdr header;
+    uint8_t data[200];
+    assert_int_equal(mytcp_tun_start(world->tun), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        driver->lock(driver->ctx);
+        world->stack->tx_count = 1;
+        uint64_t patient_until_us = mytcp_tun_now_us() + 5000000;
+        (void)driver->wait(driver->ctx, patient_until_us);
+        assert_true(mytcp_tun_now_us() < patient_until_us);
+        assert_int_equal(leave(world, &header, data), 100);
+        driver->unlock(driver->ctx);
+    }
+}
+
 static void what_a_call_makes_ready_is_sent_at_once(void **state)
 {
     struct world *world = *state;
@@ -439,6 +457,7 @@ int main(void)
         TEST(a_waiting_call_is_woken_by_the_thread),
         TEST(a_call_that_sets_an_earlier_deadline_wakes_the_thread),
         TEST(what_a_call_makes_ready_is_sent_at_once),
+        TEST(what_a_call_makes_ready_is_sent_while_it_waits),
         TEST(a_device_gone_ends_the_waits_for_the_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

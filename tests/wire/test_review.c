@@ -1,5 +1,5 @@
-/* What goes wrong only when events meet: a timer that fired and an answer that came before the next packet
- * could go, a batch of packets read at once, calls between two turns. */
+/* What goes wrong only when events meet: a timer that fired and an answer that came before the next
+ * packet could go, a batch of packets read at once, calls between two turns. */
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
@@ -156,10 +156,8 @@ static void too_big(struct wire *w, uint32_t mtu)
     uint32_t words[] = {w->our_addr, w->peer_addr};
     for (int i = 0; i < 8; i++) quote[12 + i] = (uint8_t)(words[i / 4] >> (24 - 8 * (i % 4)));
     uint32_t seq = c->iss + 1;
-    uint8_t tcp[8] = {(uint8_t)(w->our_port >> 8), (uint8_t)w->our_port, (uint8_t)(w->peer_port >> 8),
-                      (uint8_t)w->peer_port, (uint8_t)(seq >> 24), (uint8_t)(seq >> 16),
-                      (uint8_t)(seq >> 8), (uint8_t)seq};
-    memcpy(quote + 20, tcp, 8);
+    uint32_t tcp[] = {(uint32_t)w->our_port << 16 | w->peer_port, seq};
+    for (int i = 0; i < 8; i++) quote[20 + i] = (uint8_t)(tcp[i / 4] >> (24 - 8 * (i % 4)));
     wire_build_icmp(w, &p, 3, 4, mtu, quote, sizeof(quote));
     wire_inject(w, &p);
 }
@@ -177,7 +175,7 @@ SCENARIO(a_second_narrower_hop_sends_the_data_again_at_once_too)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 760);
 }
 
-/* 2525 2.17: what the peer sent was thrown away, and what we had queued too: it must not wait for ever */
+/* 2525 2.17: what the peer sent was thrown away, and what we had queued: nobody waits for ever */
 SCENARIO(unread_data_at_close_resets_in_last_ack_too)
 {
     wire_passive(w);
@@ -219,7 +217,67 @@ SCENARIO(shutting_a_listener_down_wakes_who_watches_it)
     assert_true(e.events & POLLHUP);
 }
 
-WIRE_MAIN(WIRE_TEST(a_duplicate_syn_right_before_the_third_ack_sends_no_syn_ack_any_more),
+/* G001: the first SYN was answered by a cookie, the second found room in the queue; both arrive */
+SCENARIO(a_cookie_is_good_although_a_later_syn_found_room_in_the_queue)
+{
+    w->config.syn_queue_max = 1;
+    wire_listen(w, 64);
+    IN(w, .flags = SYN, .mss = 1460);
+    OUT(w, .flags = SYN | ACK, .ack = 1);
+    w->peer_port++;
+    IN(w, .flags = SYN, .mss = 1460);
+    OUT(w, .flags = SYN | ACK, .ack = 1); /* by cookie */
+    uint32_t cookie = wire_conn(w)->iss;
+    w->peer_port--;
+    IN(w, .flags = RST, .seq = 1); /* room again */
+    w->peer_port++;
+    w->now_us += SEC;
+    wire_conn(w)->iss_known = false;
+    IN(w, .flags = SYN, .mss = 1460);
+    OUT(w, .flags = SYN | ACK, .ack = 1);
+    uint32_t second = wire_conn(w)->iss;
+    IN(w, .flags = ACK, .seq = 1, .ack = cookie - second + 1);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).half_open, 0);
+    w->fd = mytcp_accept(w->stack, w->listener, NULL, NULL, SOCK_NONBLOCK);
+    assert_true(w->fd >= 0);
+}
+
+/* what frees memory is an ACK, and it must get in */
+SCENARIO(there_is_a_buffer_to_read_into_however_much_is_queued_to_send)
+{
+    static char data[1 << 20];
+    static struct wire_packet p;
+    size_t room;
+    w->config.memory_limit_bytes = 1 << 20;
+    w->any_payload = true;
+    wire_passive(w);
+    wire_build(w, &p, &(struct wire_segment){.flags = ACK, .seq = 1, .ack = 1, .len = 20000});
+    uint8_t *lent = mytcp_input_buffer(w->stack, &room);
+    assert_non_null(lent);
+    memcpy(lent, p.bytes, p.len);
+    struct mytcp_packet packet = {.data = lent, .len_bytes = p.len, .gso_type = 1, .gso_size = MSS};
+    assert_int_equal(mytcp_input(w->stack, &packet, w->now_us), 0);
+    while (mytcp_send(w->stack, w->fd, data, sizeof(data), MSG_DONTWAIT) > 0) {}
+    assert_non_null(mytcp_input_buffer(w->stack, &room));
+}
+
+SCENARIO(an_empty_piece_at_the_end_of_a_message_holds_nothing_back)
+{
+    char data[100];
+    wire_passive(w);
+    w->any_payload = true;
+    struct iovec iov[2] = {{data, sizeof(data)}, {data, 0}};
+    memset(data, 'x', sizeof(data));
+    struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+    assert_int_equal(mytcp_sendmsg(w->stack, w->fd, &m, 0), 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+}
+
+WIRE_MAIN(WIRE_TEST(a_cookie_is_good_although_a_later_syn_found_room_in_the_queue),
+          WIRE_TEST(there_is_a_buffer_to_read_into_however_much_is_queued_to_send),
+          WIRE_TEST(an_empty_piece_at_the_end_of_a_message_holds_nothing_back),
+          WIRE_TEST(a_duplicate_syn_right_before_the_third_ack_sends_no_syn_ack_any_more),
           WIRE_TEST(a_syn_timeout_right_before_the_syn_ack_sends_no_syn_any_more),
           WIRE_TEST(a_probe_that_is_due_when_the_window_opens_is_forgotten),
           WIRE_TEST(a_sack_block_half_the_sequence_space_away_frees_no_window),
