@@ -116,6 +116,7 @@ struct mytcp_config {
     uint32_t initial_window_segments; /* default 10 (RFC 6928) */
     uint32_t mss_min_bytes;           /* a peer's MSS option counts as at least this; default 88 */
     uint32_t push_each_burst;         /* 1: PSH ends each send burst, not only each write; default 1 */
+    uint32_t tail_loss_probe;         /* 1: RFC 8985 7, before an RTO; default 1 */
 
     /* Limits on answers */
     uint32_t challenge_acks_per_s; /* of one connection (RFC 5961 7); default 10 */

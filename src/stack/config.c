@@ -62,6 +62,7 @@ static const struct setting settings[] = {
     U32(initial_window_segments, 10, 1, 1000),
     U32(mss_min_bytes, 88, 8, 1460),
     U32(push_each_burst, 1, 0, 1),
+    U32(tail_loss_probe, 1, 0, 1),
     U32(challenge_acks_per_s, 10, 0, 255),
     U32(rsts_per_s, 10000, 0, 100000000),
     U32(icmp_per_s, 1000, 0, 100000000),
@@ -175,6 +176,7 @@ void config_params(struct tcp_params *p, const struct mytcp_config *c)
         .window_scaling = c->window_scaling,
         .sack = c->sack,
         .push_each_burst = c->push_each_burst,
+        .tail_loss_probe = c->tail_loss_probe,
     };
 }
 

@@ -8,9 +8,7 @@ void tcp_path_mtu(struct tcb *t, struct tcp_env *env, uint32_t mtu)
     if (!tcb_synchronized(t) || seq_eq(t->snd_una, t->snd_nxt)) return;
     /* What was too large is lost, but says nothing of congestion (RFC 1191 6.3): it goes again at once,
      * smaller, with the window as it is. */
-    recovery_enter_rto(&t->recovery, env->mem, t->snd_una, t->snd_nxt);
-    t->rtt_timing = false;
-    t->mark |= MARK_LOOK;
+    tcp_loss_resend(t, env);
 }
 
 void tcp_icmp_error(struct tcb *t, struct tcp_env *env, int error, bool hard)

@@ -126,101 +126,11 @@ static enum drop_reason check_ack(struct tcb *t, struct tcp_env *env, const stru
     return DROP_NONE;
 }
 
-/* What the echo says (RFC 7323 4.1), down to a tick; 0: nothing. A forged one cannot lie in the future. */
-static uint64_t echoed_rtt(const struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
-{
-    if (!t->ts_ok || !seg->has_ts || !seg->tsecr) return 0;
-    uint32_t ticks = tcb_tsval(t, env) - seg->tsecr;
-    if (ticks > INT32_MAX) return 0;
-    return max_u64((uint64_t)ticks * env->params.timestamp_clock_us, 1);
-}
-
-/* RFC 6298 takes a sample a round trip; what this ACK says is returned for congestion control. */
-static uint32_t sample_rtt(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg,
-                           bool retransmitted)
-{
-    uint64_t rtt_us = echoed_rtt(t, env, seg);
-    bool timed = t->rtt_timing && seq_geq(seg->ack, t->rtt_seq);
-    if (timed) {
-        t->rtt_timing = false;
-        rtt_us = max_u64(env->now_us - t->rtt_at_us, 1);
-    }
-    if (timed || (retransmitted && rtt_us)) { /* Karn's ambiguity, resolved by the echo */
-        rtt_sample(&t->rtt, &env->params, rtt_us);
-        t->backoff = 0; /* RFC 6298 5.7: a doubled timeout stays until there is a new measurement */
-    }
-    return (uint32_t)min_u64(rtt_us, UINT32_MAX);
-}
-
-/* SND.UNA moves over `acked` octets. */
-static void ack_advance(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
-{
-    uint32_t acked = seq_len(t->snd_una, seg->ack);
-    uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
-    bool fin_acked = t->fin_sent && seq_eq(seg->ack, t->snd_max) && seq_eq(t->snd_nxt, t->snd_max);
-    uint32_t data = min_u32(acked - fin_acked, t->sendq.len);
-    struct cc_event event = tcb_cc_event(t, env);
-    event.acked_bytes = event.delivered_bytes = acked;
-    event.limited = event.flight_bytes + mss > t->cc.cwnd / 2; /* a window not used does not grow */
-    bool episode = t->recovery.mode != RECOVERY_NONE;
-
-    event.rtt_us = sample_rtt(t, env, seg, episode);
-    sendq_drop(&t->sendq, env->chunks, data);
-    t->bytes_acked += data;
-    event.una_bytes = t->bytes_acked;
-    t->snd_una = seg->ack;
-    t->snd_nxt = seq_max(t->snd_nxt, t->snd_una);
-    if (seq_lt(t->snd_sml, t->snd_una)) t->snd_sml = t->snd_una;
-    if (t->urgent_snd && seq_leq(t->snd_up, t->snd_una)) t->urgent_snd = false;
-
-    uint8_t mode = t->recovery.mode;
-    bool ended = recovery_ack(&t->recovery, env->mem, t->snd_una, t->snd_nxt, acked, mss, t->sack_ok);
-    if (ended && mode == RECOVERY_FAST) /* RFC 6582 3.2 (3) option 1: no burst */
-        t->cc.cwnd = min_u32(t->cc.ssthresh, max_u32(seq_len(t->snd_una, t->snd_nxt), mss) + mss);
-    else if (mode != RECOVERY_FAST)
-        cc_on_ack(&t->cc, &event);
-
-    if (t->persisting) t->backoff = 0;
-    t->retries = 0;
-    t->was_rto = false;
-    t->persisting = false;
-    if (seq_eq(t->snd_una, t->snd_nxt)) { /* RFC 6298 5.2 */
-        t->rexmt_at_us = t->unacked_us = TIME_NEVER;
-    } else { /* 5.3 */
-        tcb_arm_rexmt(t, env);
-        t->unacked_us = env->now_us;
-    }
-    t->event |= EVENT_WRITABLE;
-    t->mark |= MARK_LOOK;
-}
-
 /* RFC 5681 2: outstanding data, no text, no SYN or FIN, the same ACK and the same window. */
 static bool is_dupack(const struct tcb *t, const struct tcp_segment *seg)
 {
     return seq_lt(t->snd_una, t->snd_nxt) && !tcp_segment_space(seg) && seq_eq(seg->ack, t->snd_una) &&
            ((uint32_t)seg->window << t->snd_wscale) == t->snd_wnd;
-}
-
-static void detect_loss(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, bool dup,
-                        bool sack_news)
-{
-    uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
-    if (t->sack_ok && seg->sack_count) {
-        if (sack_news && seq_eq(seg->ack, t->snd_una) && t->recovery.dupacks < UINT16_MAX)
-            t->recovery.dupacks++; /* RFC 6675 2: news, whatever else the segment carries */
-    } else if (dup && !t->sack_ok) {
-        recovery_dupack(&t->recovery, t->snd_una, t->snd_nxt, mss);
-    }
-    if (!dup && !sack_news) return;
-    t->mark |= MARK_LOOK;
-    if (!recovery_detect(&t->recovery, t->snd_una, t->snd_nxt, mss, t->sack_ok)) return;
-    /* what limited transmit sent beyond cwnd does not count (RFC 5681 3.2 step 2) */
-    struct cc_event event = tcb_cc_event(t, env);
-    event.flight_bytes = min_u32(seq_len(t->snd_una, t->snd_nxt), t->cc.cwnd);
-    cc_on_loss(&t->cc, &event);
-    recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, mss, t->sack_ok);
-    t->rtt_timing = false;
-    env->count.fast_recoveries++;
 }
 
 /* SND.WL1/WL2 keep old segments from changing the window. A new ACK is never old, whatever its SEQ: the
@@ -238,8 +148,7 @@ static void update_send_window(struct tcb *t, struct tcp_env *env, const struct 
         t->backoff = 0;
         t->rexmt_at_us = t->unacked_us = TIME_NEVER;
         if (seq_lt(t->snd_una, t->snd_nxt)) { /* what the closed window threw away goes again */
-            recovery_enter_rto(&t->recovery, env->mem, t->snd_una, t->snd_nxt);
-            tcb_arm_rexmt(t, env);
+            tcp_loss_resend(t, env);
             t->unacked_us = env->now_us;
         }
     }
@@ -282,11 +191,7 @@ static enum drop_reason input_ack(struct tcb *t, struct tcp_env *env, const stru
 {
     enum drop_reason reason = check_ack(t, env, seg);
     if (reason) return reason;
-    bool dup = is_dupack(t, seg), news = false;
-    if (seq_gt(seg->ack, t->snd_una)) ack_advance(t, env, seg);
-    if (t->sack_ok && seg->sack_count)
-        news = recovery_sack(&t->recovery, env->mem, t->snd_una, t->snd_nxt, seg->sack, seg->sack_count);
-    detect_loss(t, env, seg, dup, news);
+    tcp_loss_ack(t, env, seg, is_dupack(t, seg));
     update_send_window(t, env, seg);
     ack_of_fin(t, env);
     return DROP_NONE;

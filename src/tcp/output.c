@@ -5,6 +5,7 @@
  *
  * Whatever goes carries the newest acknowledgement, so every step also answers the last one.
  */
+#include "tcp/flight.h"
 #include "tcp/tcb.h"
 #include "util/bytes.h"
 
@@ -144,6 +145,7 @@ static uint32_t payload_max(const struct tcb *t, const struct tcp_env *env, unsi
     uint32_t headers = IP4_HEADER_LEN + TCP_HEADER_LEN + options;
     if (t->urgent_snd || env->gso_max <= headers + mss) return mss;
     uint32_t max = min_u32(env->gso_max - headers, SEND_PAYLOAD_MAX);
+    max = min_u32(max, (FLIGHT_UNITS - 1) * mss); /* and a FIN */
     return max - max % mss;
 }
 
@@ -153,17 +155,30 @@ static uint32_t window_left(const struct tcb *t, seq_t from)
     return seq_lt(from, edge) ? seq_len(from, edge) : 0;
 }
 
+/* Old data went again. */
+static void sent_again(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    struct tcp_segment *seg = &out->seg;
+    recovery_sent_again(&t->recovery, seg->seq, tcp_segment_space(seg), env->now_us, seg->tsval);
+    out->retransmission = true;
+    t->bytes_retx += seg->len;
+    t->retx_total++;
+    env->count.retx_segments++;
+    env->count.retx_bytes += seg->len;
+}
+
 static bool out_lost(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 {
     seq_t start;
     uint32_t len;
-    if (!recovery_next(&t->recovery, t->snd_una, &start, &len)) return false;
+    bool force;
+    if (!recovery_next(&t->recovery, t->snd_una, &start, &len, &force)) return false;
     begin(t, env, out);
     unsigned options = option_bytes(&out->seg);
     uint32_t mss = tcb_snd_mss(t, env, options);
     uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
     uint32_t room = t->cc.cwnd > pipe ? t->cc.cwnd - pipe : 0;
-    if (t->recovery.force) room = max_u32(room, mss);
+    if (force) room = max_u32(room, mss);
     if (room < min_u32(mss, len)) return false;
     uint32_t offset = seq_len(t->snd_una, start);
     uint32_t queued = t->sendq.len > offset ? t->sendq.len - offset : 0;
@@ -172,14 +187,8 @@ static bool out_lost(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     n = min_u32(n, payload_max(t, env, options, mss));
     if (n > mss) n -= n % mss;
     if (!n && !(fin && !queued)) return false;
-    seq_t end = fill(t, env, out, offset, n, mss, fin);
-    recovery_sent(&t->recovery, end);
-    if (t->rtt_timing && seq_lt(start, t->rtt_seq)) t->rtt_timing = false; /* Karn */
-    out->retransmission = true;
-    t->bytes_retx += out->seg.len;
-    t->retx_total++;
-    env->count.retx_segments++;
-    env->count.retx_bytes += out->seg.len;
+    fill(t, env, out, offset, n, mss, fin);
+    sent_again(t, env, out);
     return true;
 }
 
@@ -212,15 +221,17 @@ static void after_idle(struct tcb *t, struct tcp_env *env)
 
 static void sent_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out, seq_t end, uint32_t mss)
 {
-    if (!t->rtt_timing) {
-        t->rtt_timing = true;
-        t->rtt_seq = end;
-        t->rtt_at_us = env->now_us;
-    }
-    if (out->seg.len % mss) t->snd_sml = end;
-    if (out->seg.flags & TCP_FIN) t->fin_sent = true;
+    const struct tcp_segment *seg = &out->seg;
+    uint32_t space = tcp_segment_space(seg);
+    uint64_t delivered = t->bytes_acked + recovery_sacked(&t->recovery);
+    bool app_limited = seq_len(t->snd_una, end) >= t->sendq.len;
+    recovery_sent(&t->recovery, seg->seq, space, seg->len > mss ? mss : space, env->now_us, delivered,
+                  app_limited);
+    if (seg->len % mss) t->snd_sml = end;
+    if (seg->flags & TCP_FIN) t->fin_sent = true;
     t->snd_nxt = end;
     t->snd_max = seq_max(t->snd_max, end);
+    tcp_loss_arm_probe(t, env);
 }
 
 static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
@@ -240,7 +251,7 @@ static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     uint32_t room = min_u32(congestion, window);
     uint32_t n = new_data(t, queued, room, mss, payload_max(t, env, options, mss));
     bool fin = t->fin_queued && n == queued && window > n;
-    if (!n && !fin) return false;
+    if ((!n && !fin) || !recovery_reserve(&t->recovery, env->mem)) return false;
     seq_t end = fill(t, env, out, offset, n, mss, fin);
     if (env->params.push_each_burst && room - n < mss) out->seg.flags |= out->seg.len ? TCP_PSH : 0;
     sent_new(t, env, out, end, mss);
@@ -263,20 +274,49 @@ static bool out_probe(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     seq_t end;
     if (window && !t->fin_sent && t->sendq.len > offset) {
         uint32_t n = min_u32(min_u32(t->sendq.len - offset, window), mss);
+        if (!recovery_reserve(&t->recovery, env->mem)) return false;
         end = fill(t, env, out, offset, n, mss, t->fin_queued && window > n);
         sent_new(t, env, out, end, mss);
         return true;
     }
     if (!t->sendq.len && !t->fin_queued) return false;
-    end = fill(t, env, out, 0, t->sendq.len ? 1 : 0, mss, t->fin_queued && !t->sendq.len);
-    if (out->seg.flags & TCP_FIN) {
-        t->fin_sent = true;
-        t->snd_nxt = seq_max(t->snd_nxt, end);
-    }
+    bool fin = t->fin_queued && !t->sendq.len;
+    if (fin && !t->fin_sent && !recovery_reserve(&t->recovery, env->mem)) return false;
+    end = fill(t, env, out, 0, t->sendq.len ? 1 : 0, mss, fin);
+    if (fin && !t->fin_sent) sent_new(t, env, out, end, mss);
     t->snd_max = seq_max(t->snd_max, end);
-    t->rtt_timing = false;
+    t->probe_at_us = TIME_NEVER;
     t->persisting = true;
     t->rexmt_at_us = rexmt_at_us;
+    return true;
+}
+
+/* Tail-loss probe (RFC 8985 7.3): something new if the window lets it, else the last segment again. */
+static bool out_tail(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+{
+    seq_t start;
+    uint32_t len;
+    t->mark &= (uint8_t)~MARK_TAIL;
+    if (!recovery_may_probe(&t->recovery, t->sack_ok)) return false;
+    begin(t, env, out);
+    uint32_t mss = tcb_snd_mss(t, env, option_bytes(&out->seg));
+    uint32_t offset = seq_len(t->snd_una, t->snd_nxt);
+    uint32_t queued = t->fin_sent ? 0 : t->sendq.len - offset;
+    uint32_t n = min_u32(min_u32(queued, window_left(t, t->snd_nxt)), mss);
+    bool fresh = n && recovery_reserve(&t->recovery, env->mem);
+    if (fresh) {
+        seq_t end = fill(t, env, out, offset, n, mss, false);
+        sent_new(t, env, out, end, mss);
+    } else if (recovery_tail(&t->recovery, &start, &len)) {
+        offset = seq_lt(start, t->snd_una) ? 0 : seq_len(t->snd_una, start);
+        queued = t->sendq.len > offset ? t->sendq.len - offset : 0;
+        fill(t, env, out, offset, min_u32(min_u32(len, queued), mss), mss, t->fin_sent && len > queued);
+        sent_again(t, env, out);
+    } else {
+        return false;
+    }
+    recovery_probe_sent(&t->recovery, t->snd_nxt, !fresh);
+    t->probe_at_us = TIME_NEVER;
     return true;
 }
 
@@ -312,14 +352,26 @@ static void settle(struct tcb *t, struct tcp_env *env)
         t->rexmt_at_us = min_u64(t->rexmt_at_us, env->now_us + SWS_OVERRIDE_US);
 }
 
+/* F-RTO's second step (RFC 5682 2.1): new data rather than old, if there is any that may go. */
+static bool frto_wants_new(struct tcb *t)
+{
+    if (!recovery_wants_new(&t->recovery)) return false;
+    bool any = !t->fin_sent && t->sendq.len > seq_len(t->snd_una, t->snd_nxt);
+    if (any && window_left(t, t->snd_nxt)) return true;
+    recovery_no_new(&t->recovery);
+    return false;
+}
+
 bool tcp_output(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 {
     if (t->state == ST_CLOSED) return false;
     if (t->mark & MARK_RST) return out_rst(t, env, out);
     if (t->mark & MARK_SYN) return out_syn(t, env, out);
     if (tcb_sending(t)) {
+        if (frto_wants_new(t) && out_new(t, env, out)) return true;
         if (out_lost(t, env, out)) return true;
         if (out_new(t, env, out)) return true;
+        if ((t->mark & MARK_TAIL) && out_tail(t, env, out)) return true;
         if ((t->mark & MARK_PROBE) && out_probe(t, env, out)) return true;
     }
     if (t->state != ST_SYN_SENT) {

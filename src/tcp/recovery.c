@@ -2,265 +2,521 @@
 
 #include <string.h>
 
+#include "tcp/flight.h"
 #include "util/bytes.h"
 
-struct sack_board {
-    uint32_t bytes; /* in all ranges */
-    uint16_t count, cap;
-    struct sack_block range[]; /* ascending, neither touching nor overlapping */
+enum { REO_MULT_MAX = 16, REO_PERSIST = 16, TIMER_SLACK_US = 1 };
+
+struct recovery_flight {
+    struct flight sent;
+    /* RACK (RFC 8985 5.3) */
+    uint64_t rack_sent_us; /* when the newest delivered segment was sent */
+    seq_t rack_end;
+    uint32_t rack_rtt_us;
+    seq_t fack;            /* the highest delivered */
+    uint64_t reorder_at_us;
+    seq_t dsack_round;     /* reo_mult grows once a round trip */
+    bool dsack_rounds;
+    /* PRR */
+    uint32_t prr_delivered, prr_out, recover_fs;
+    /* undo */
+    uint32_t prior_cwnd, prior_ssthresh;
+    uint32_t undo_bytes;   /* retransmitted and not reported as duplicates */
+    bool undo_possible, again_any;
+    uint32_t again_tsval;  /* of the first retransmission of the episode */
+    /* F-RTO */
+    uint8_t frto;          /* 0 off, 1 the first was resent, 2 new data was sent */
+    /* NewReno without SACK */
+    uint32_t dup_bytes;
+    uint16_t dupacks;
+    bool force;
+    /* tail-loss probe */
+    bool probing, probe_again, probe_dsack;
+    seq_t probe_end;
 };
 
-static size_t board_size(uint32_t cap)
-{
-    return sizeof(struct sack_board) + cap * sizeof(struct sack_block);
-}
+/* What an ACK has delivered so far, as it is walked through. */
+struct delivery {
+    uint32_t bytes;
+    uint64_t newest_us; /* send time of the newest delivered that was sent once */
+    bool once;          /* there was one */
+    bool late;          /* ... which lies below what RTO or fast recovery resent */
+    const struct sent *rate_of;
+    uint64_t rate_sent_us, rate_delivered, rate_delivered_us;
+    bool rate_app_limited, rate;
+};
 
-void recovery_init(struct recovery *r, seq_t iss)
-{
-    *r = (struct recovery){.recover = iss, .rtx_next = iss, .lost_end = iss};
-}
+void recovery_init(struct recovery *r, seq_t iss) { *r = (struct recovery){.recover = iss}; }
 
 void recovery_free(struct recovery *r, struct mem *mem)
 {
-    if (r->board) mem_free(mem, MEM_SEND, r->board, board_size(r->board->cap));
-    r->board = NULL;
+    if (!r->f) return;
+    flight_free(&r->f->sent, mem);
+    mem_free(mem, MEM_SEND, r->f, sizeof(*r->f));
+    r->f = NULL;
+    r->mode = RECOVERY_NONE;
 }
 
-/* The first range whose end is at or after `s`. */
-static uint32_t board_find(const struct sack_board *b, seq_t s)
+bool recovery_reserve(struct recovery *r, struct mem *mem)
 {
-    uint32_t low = 0, high = b->count;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (seq_lt(b->range[middle].end, s)) low = middle + 1;
-        else high = middle;
-    }
-    return low;
-}
-
-/* Room for one more range; false if there is no memory or the bound is reached. */
-static bool board_grow(struct recovery *r, struct mem *mem)
-{
-    struct sack_board *old = r->board;
-    if (old && old->count < old->cap) return true;
-    uint32_t cap = old ? old->cap * 2u : 4;
-    if (cap > RECOVERY_RANGES_MAX) return false;
-    struct sack_board *b = mem_alloc(mem, MEM_SEND, board_size(cap));
-    if (!b) return false;
-    b->cap = (uint16_t)cap;
-    b->count = old ? old->count : 0;
-    b->bytes = old ? old->bytes : 0;
-    if (old) memcpy(b->range, old->range, old->count * sizeof(old->range[0]));
-    recovery_free(r, mem);
-    r->board = b;
-    return true;
-}
-
-/* Add [start, end), merging what it touches. True if any byte of it is new. */
-static bool board_add(struct recovery *r, struct mem *mem, struct sack_block block)
-{
-    if (!r->board && !board_grow(r, mem)) return false;
-    uint32_t first = board_find(r->board, block.start), last = first;
-    struct sack_block merged = block;
-    uint32_t known = 0;
-    while (last < r->board->count && seq_leq(r->board->range[last].start, block.end)) {
-        struct sack_block *x = &r->board->range[last++];
-        merged.start = seq_min(merged.start, x->start);
-        merged.end = seq_max(merged.end, x->end);
-        known += seq_len(x->start, x->end);
-    }
-    if (first == last && !board_grow(r, mem)) return false;
-    struct sack_board *b = r->board;
-    uint32_t added = seq_len(merged.start, merged.end) - known;
-    memmove(&b->range[first + 1], &b->range[last], (b->count - last) * sizeof(b->range[0]));
-    b->range[first] = merged;
-    b->count = (uint16_t)(b->count + 1 - (last - first));
-    b->bytes += added;
-    return added > 0;
-}
-
-bool recovery_sack(struct recovery *r, struct mem *mem, seq_t una, seq_t nxt,
-                   const struct sack_block *blocks, unsigned count)
-{
-    bool news = false;
-    for (unsigned i = 0; i < count; i++) {
-        struct sack_block s = blocks[i];
-        if (seq_leq(s.start, una) || seq_geq(s.start, nxt)) continue;
-        if (seq_leq(s.end, s.start) || seq_gt(s.end, nxt)) continue;
-        news |= board_add(r, mem, s);
-    }
-    return news;
-}
-
-void recovery_dupack(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss)
-{
-    if (r->dupacks < UINT16_MAX) r->dupacks++;
-    /* After a timeout they echo what was in flight before it: no reason to send more. */
-    if (r->mode == RECOVERY_RTO) return;
-    /* Forged duplicates inflate no further than what was in flight when the episode began. */
-    uint32_t flight = seq_len(una, r->mode == RECOVERY_FAST ? r->recover : nxt);
-    r->dup_bytes = max_u32(r->dup_bytes, min_u32(r->dup_bytes + mss, flight > mss ? flight - mss : 0));
-}
-
-/* RFC 6675 IsLost: bytes below the returned point have DupThresh ranges, or more than
- * (DupThresh - 1) * MSS SACKed bytes above them. */
-static seq_t board_lost_end(const struct sack_board *b, seq_t una, uint32_t mss)
-{
-    uint32_t above = 0;
-    for (uint32_t i = b->count, ranges = 1; i-- > 0; ranges++) {
-        above += seq_len(b->range[i].start, b->range[i].end);
-        if (ranges >= RECOVERY_DUPTHRESH || above > (RECOVERY_DUPTHRESH - 1) * mss)
-            return b->range[i].start;
-    }
-    return una;
-}
-
-bool recovery_detect(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok)
-{
-    bool lost = r->dupacks >= RECOVERY_DUPTHRESH;
-    if (sack_ok && r->board) {
-        seq_t end = board_lost_end(r->board, una, mss);
-        lost = lost || seq_gt(end, una);
-        if (r->mode == RECOVERY_FAST) r->lost_end = seq_max(r->lost_end, end);
-    }
-    /* RFC 6582 3.2 step 2, RFC 6675 5: not again for what was in flight when the last episode began.
-     * Right at its end only SACK tells a new loss from echoes of the old one. */
-    bool past = sack_ok ? seq_geq(una, r->recover) : seq_gt(una, r->recover);
-    return lost && r->mode == RECOVERY_NONE && past && seq_lt(una, nxt);
-}
-
-void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok)
-{
-    r->mode = RECOVERY_FAST;
-    r->recover = nxt;
-    r->rtx_next = una;
-    r->lost_end = seq_min(seq_add(una, mss), nxt);
-    if (sack_ok && r->board) {
-        r->lost_end = seq_max(r->lost_end, board_lost_end(r->board, una, mss));
-        r->dup_bytes = 0;
-    }
-    r->force = true;
-}
-
-void recovery_enter_rto(struct recovery *r, struct mem *mem, seq_t una, seq_t nxt)
-{
-    if (r->board && seq_leq(r->board->range[0].start, una)) recovery_free(r, mem);
-    r->mode = RECOVERY_RTO;
-    r->recover = nxt;
-    r->rtx_next = una;
-    r->lost_end = nxt;
-    r->dupacks = 0;
-    r->dup_bytes = 0;
-    r->force = true;
-}
-
-static void board_trim(struct recovery *r, struct mem *mem, seq_t una)
-{
-    struct sack_board *b = r->board;
-    uint32_t gone = 0;
-    while (gone < b->count && seq_leq(b->range[gone].end, una)) {
-        b->bytes -= seq_len(b->range[gone].start, b->range[gone].end);
-        gone++;
-    }
-    b->count = (uint16_t)(b->count - gone);
-    memmove(b->range, b->range + gone, b->count * sizeof(b->range[0]));
-    if (!b->count) recovery_free(r, mem);
-    else if (seq_lt(b->range[0].start, una)) { /* acknowledged inside of a range: it was not all there */
-        b->bytes -= seq_len(b->range[0].start, una);
-        b->range[0].start = una;
-    }
-}
-
-bool recovery_ack(struct recovery *r, struct mem *mem, seq_t una, seq_t nxt, uint32_t acked,
-                  uint32_t mss, bool sack_ok)
-{
-    if (r->board) board_trim(r, mem, una);
-    r->dupacks = 0;
-    if (r->mode == RECOVERY_NONE || seq_geq(una, r->recover)) {
-        bool ended = r->mode != RECOVERY_NONE;
+    if (!r->f) {
+        r->f = mem_zalloc(mem, MEM_SEND, sizeof(*r->f));
+        if (!r->f) return false;
+        r->f->reorder_at_us = UINT64_MAX;
         r->mode = RECOVERY_NONE;
-        r->rtx_next = r->lost_end = una;
-        /* keep recover just below una: far-away values would wrap around in comparisons */
-        if (!ended) r->recover = seq_sub(una, 1);
-        r->dup_bytes = 0;
-        r->force = false;
-        return ended;
     }
-    r->rtx_next = seq_max(r->rtx_next, una);
-    r->lost_end = seq_max(r->lost_end, una);
-    if (r->mode == RECOVERY_FAST && !sack_ok) { /* partial ACK: the next hole starts here (RFC 6582 5) */
-        r->rtx_next = una;
-        r->lost_end = seq_min(seq_add(una, mss), nxt);
-        uint32_t deflate = acked > mss ? acked - mss : 0;
-        r->dup_bytes -= min_u32(r->dup_bytes, deflate);
-        r->force = true;
-    } else if (r->mode == RECOVERY_FAST && seq_eq(r->lost_end, una) && seq_eq(r->rtx_next, una)) {
-        r->lost_end = seq_min(seq_add(una, mss), nxt); /* likewise when SACK says nothing of it */
-    }
+    if (flight_reserve(&r->f->sent, mem)) return true;
+    if (!r->f->sent.count) recovery_free(r, mem);
     return false;
 }
 
-/* Unsacked bytes in [from, to). */
-static uint32_t board_unsacked(const struct sack_board *b, seq_t from, seq_t to)
+void recovery_sent(struct recovery *r, seq_t start, uint32_t len, uint32_t unit, uint64_t now_us,
+                   uint64_t delivered, bool app_limited)
 {
-    if (seq_geq(from, to)) return 0;
-    uint32_t bytes = seq_len(from, to);
-    if (!b) return bytes;
-    for (uint32_t i = board_find(b, from); i < b->count && seq_lt(b->range[i].start, to); i++) {
-        seq_t start = seq_max(b->range[i].start, from), end = seq_min(b->range[i].end, to);
-        if (seq_lt(start, end)) bytes -= seq_len(start, end);
+    struct recovery_flight *f = r->f;
+    if (!f->sent.count) { /* the first */
+        f->rack_end = f->fack = f->sent.partial = start;
+        f->rack_sent_us = 0;
     }
-    return bytes;
+    struct sent *s = flight_push(&f->sent, start, len, unit, now_us);
+    s->delivered = delivered;
+    s->delivered_us = now_us;
+    s->app_limited = app_limited;
+    if (r->mode == RECOVERY_FAST) f->prr_out += len;
 }
 
-uint32_t recovery_sacked(const struct recovery *r) { return r->board ? r->board->bytes : 0; }
+void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, uint64_t now_us, uint32_t tsval)
+{
+    struct recovery_flight *f = r->f;
+    seq_t end = seq_add(start, len);
+    if (!f->again_any) f->again_tsval = tsval;
+    f->again_any = true;
+    f->force = false;
+    f->undo_bytes += len;
+    if (r->mode == RECOVERY_FAST) f->prr_out += len;
+    for (uint32_t i = flight_find(&f->sent, start); i < f->sent.count; i++) {
+        struct sent *s = flight_at(&f->sent, i);
+        if (seq_geq(s->start, end)) break;
+        /* a unit counts when its end went; `partial` remembers a beginning */
+        uint64_t units = sent_mask(s, s->start, end) & ~sent_mask(s, s->start, start);
+        flight_mark_again(&f->sent, i, units, now_us);
+    }
+    f->sent.partial = end;
+}
+
+/* ---- what an ACK delivers ---- */
+
+/* RFC 8985 6.2 step 2: the newest segment delivered. */
+static void rack_update(struct recovery *r, uint64_t sent_us, seq_t end, bool again, uint64_t now_us)
+{
+    struct recovery_flight *f = r->f;
+    uint64_t rtt = now_us - sent_us;
+    if (again && rtt < r->min_rtt_us) return; /* more likely the original's arrival */
+    if (sent_us < f->rack_sent_us) return;
+    if (sent_us == f->rack_sent_us && !seq_gt(end, f->rack_end)) return;
+    f->rack_sent_us = sent_us;
+    f->rack_end = end;
+    f->rack_rtt_us = (uint32_t)min_u64(rtt, UINT32_MAX);
+}
+
+/* Units of one record have arrived. */
+static void deliver(struct recovery *r, uint32_t position, uint64_t units, uint64_t now_us,
+                    struct delivery *d)
+{
+    struct recovery_flight *f = r->f;
+    struct sent *s = flight_at(&f->sent, position);
+    uint64_t once = units & ~s->again, again = units & s->again;
+    d->bytes += sent_bytes(s, units);
+    if (once) {
+        seq_t end = sent_end(s, once);
+        if (seq_lt(end, f->fack)) r->reordering = true; /* 6.2 step 3 */
+        rack_update(r, s->sent_us, end, false, now_us);
+        if (!d->once || s->sent_us > d->newest_us) d->newest_us = s->sent_us;
+        d->once = true;
+    }
+    if (again) rack_update(r, s->again_us, sent_end(s, again), true, now_us);
+    uint64_t sent_us = again && !once ? s->again_us : s->sent_us;
+    if (!d->rate || s->delivered > d->rate_delivered) {
+        d->rate = true;
+        d->rate_sent_us = sent_us;
+        d->rate_delivered = s->delivered;
+        d->rate_delivered_us = s->delivered_us;
+        d->rate_app_limited = s->app_limited;
+    }
+    f->fack = seq_max(f->fack, sent_end(s, units));
+    flight_mark_sacked(&f->sent, position, units);
+}
+
+static void deliver_range(struct recovery *r, seq_t from, seq_t to, uint64_t now_us, struct delivery *d)
+{
+    struct flight *sent = &r->f->sent;
+    uint32_t i = flight_next(sent, sent->open, flight_find(sent, from));
+    for (; i < sent->count; i = flight_next(sent, sent->open, i + 1)) {
+        struct sent *s = flight_at(sent, i);
+        if (seq_geq(s->start, to)) break;
+        uint64_t units = sent_mask(s, from, to) & ~s->sacked;
+        if (units) deliver(r, i, units, now_us, d);
+    }
+}
+
+/* RFC 2883: the first block reports a duplicate if it lies below the ACK, or inside the second block. */
+static bool is_dsack(const struct recovery_ack *a)
+{
+    const struct sack_block *b = a->blocks;
+    if (!a->count || seq_leq(b[0].end, b[0].start)) return false;
+    if (seq_leq(b[0].end, a->una)) return true;
+    return a->count > 1 && seq_geq(b[0].start, b[1].start) && seq_leq(b[0].end, b[1].end);
+}
+
+static void take_dsack(struct recovery *r, const struct recovery_ack *a)
+{
+    struct recovery_flight *f = r->f;
+    uint32_t len = seq_len(a->blocks[0].start, a->blocks[0].end);
+    f->undo_bytes -= min_u32(f->undo_bytes, len);
+    f->probe_dsack = true;
+    /* RFC 8985 6.2 step 4: the window for reordering was too small */
+    if (f->dsack_rounds && seq_lt(a->una, f->dsack_round)) return;
+    f->dsack_rounds = true;
+    f->dsack_round = a->nxt;
+    r->reo_persist = REO_PERSIST;
+    if (r->reo_mult < REO_MULT_MAX) r->reo_mult++;
+}
+
+/* ---- what is lost ---- */
+
+static uint32_t reo_wnd(const struct recovery *r, uint32_t srtt_us)
+{
+    bool enough = r->f->sent.sacked_units >= RECOVERY_DUPTHRESH;
+    if (!r->reordering && (r->mode != RECOVERY_NONE || enough)) return 0;
+    uint64_t wnd = (uint64_t)(r->reo_mult + 1) * r->min_rtt_us / 4;
+    return (uint32_t)min_u64(wnd, srtt_us);
+}
+
+/* RFC 8985 6.2 step 5. Returns whether anything is newly lost; sets the reordering timer. */
+static bool rack_detect(struct recovery *r, uint64_t now_us, uint32_t srtt_us)
+{
+    struct recovery_flight *f = r->f;
+    struct flight *sent = &f->sent;
+    uint64_t wait = (uint64_t)f->rack_rtt_us + reo_wnd(r, srtt_us), longest = 0;
+    uint32_t lost_before = sent->lost_bytes;
+    f->reorder_at_us = UINT64_MAX;
+    if (!f->rack_sent_us) return false;
+    for (uint32_t i = flight_next(sent, sent->open, 0); i < sent->count;
+         i = flight_next(sent, sent->open, i + 1)) {
+        struct sent *s = flight_at(sent, i);
+        if (s->sent_us > f->rack_sent_us) break; /* all further ones are newer still */
+        uint64_t in_flight = ~s->sacked & ~s->lost & sent_mask(s, s->start, seq_add(s->start, s->len));
+        uint64_t once = in_flight & ~s->again, again = in_flight & s->again;
+        if (s->sent_us == f->rack_sent_us) once &= sent_mask(s, s->start, f->rack_end);
+        if (s->again_us == f->rack_sent_us) again &= sent_mask(s, s->start, f->rack_end);
+        else if (s->again_us > f->rack_sent_us) again = 0;
+        if (once && s->sent_us + wait <= now_us) flight_mark_lost(sent, i, once);
+        else if (once) longest = max_u64(longest, s->sent_us + wait);
+        if (again && s->again_us + wait <= now_us) flight_mark_lost(sent, i, again);
+        else if (again) longest = max_u64(longest, s->again_us + wait);
+    }
+    if (longest) f->reorder_at_us = longest;
+    return sent->lost_bytes > lost_before;
+}
+
+/* Without SACK: `units` more at una are presumed lost. */
+static void lose_first(struct recovery *r, seq_t una)
+{
+    struct flight *sent = &r->f->sent;
+    uint32_t i = flight_find(sent, una);
+    if (i == sent->count) return;
+    struct sent *s = flight_at(sent, i);
+    uint32_t unit = seq_gt(una, s->start) ? seq_len(s->start, una) / s->unit : 0;
+    flight_mark_lost(sent, i, 1ull << unit);
+    r->f->force = true;
+}
+
+static bool newreno_dup(struct recovery *r, const struct recovery_ack *a)
+{
+    struct recovery_flight *f = r->f;
+    if (r->mode == RECOVERY_RTO) return false; /* echoes of what was in flight before */
+    if (f->dupacks < UINT16_MAX) f->dupacks++;
+    /* Forged duplicates inflate no further than what was in flight when the episode began. */
+    uint32_t flight = seq_len(a->una, r->mode == RECOVERY_FAST ? r->recover : a->nxt);
+    uint32_t most = flight > a->mss ? flight - a->mss : 0;
+    f->dup_bytes = max_u32(f->dup_bytes, min_u32(f->dup_bytes + a->mss, most));
+    return r->mode == RECOVERY_NONE && f->dupacks >= RECOVERY_DUPTHRESH && seq_gt(a->una, r->recover);
+}
+
+/* RFC 6582 3.2 step 3, partial: the next hole starts at una. */
+static void newreno_partial(struct recovery *r, const struct recovery_ack *a)
+{
+    struct recovery_flight *f = r->f;
+    uint32_t deflate = a->acked > a->mss ? a->acked - a->mss : 0;
+    f->dup_bytes -= min_u32(f->dup_bytes, deflate);
+    lose_first(r, a->una);
+}
+
+/* ---- was it a mistake? ---- */
+
+static bool spurious(struct recovery *r, const struct recovery_ack *a, const struct delivery *d)
+{
+    struct recovery_flight *f = r->f;
+    if (!f->undo_possible) return false;
+    /* Eifel: the ACK echoes a timestamp older than our first retransmission: the original arrived. */
+    if (a->echo && a->acked && f->again_any && seq_lt(seq_of(a->tsecr), seq_of(f->again_tsval))) return true;
+    /* D-SACK: everything that was sent again was a duplicate */
+    if (f->again_any && !f->undo_bytes) return true;
+    /* F-RTO (SACK-enhanced): after the timeout, something never resent arrives before our resending could
+     * have drawn its ACK */
+    return r->mode == RECOVERY_RTO && f->frto == 2 && d->once && a->acked;
+}
+
+static void frto_step(struct recovery *r, const struct recovery_ack *a, const struct delivery *d)
+{
+    struct recovery_flight *f = r->f;
+    if (r->mode != RECOVERY_RTO || !f->frto) return;
+    if (!a->acked || (f->frto == 1 && seq_geq(a->una, r->recover))) f->frto = 0; /* 2a: a real loss */
+    else if (f->frto == 1) f->frto = 2;                                          /* 2b: try new data */
+    else if (!d->once) f->frto = 0;                                              /* 3a */
+}
+
+static void end_episode(struct recovery *r)
+{
+    struct recovery_flight *f = r->f;
+    r->mode = RECOVERY_NONE;
+    f->dup_bytes = 0;
+    f->dupacks = 0;
+    f->force = f->again_any = f->undo_possible = false;
+    f->undo_bytes = 0;
+    f->frto = 0;
+    f->reorder_at_us = UINT64_MAX;
+    if (r->reo_persist && !--r->reo_persist) r->reo_mult = 0; /* RFC 8985 6.2 step 4 */
+}
+
+/* ---- the ACK ---- */
+
+static void sample(struct recovery *r, const struct recovery_ack *a, const struct delivery *d,
+                   struct recovery_news *news)
+{
+    news->delivered = d->bytes;
+    if (d->once) {
+        news->rtt_us = max_u32((uint32_t)min_u64(a->now_us - d->newest_us, INT32_MAX), 1);
+        if (!r->min_rtt_us || news->rtt_us < r->min_rtt_us) r->min_rtt_us = news->rtt_us;
+    }
+    if (!d->rate || a->now_us <= d->rate_delivered_us) return;
+    uint64_t interval = a->now_us - d->rate_delivered_us;
+    if (interval < r->min_rtt_us) return;
+    news->rate_Bps = (a->delivered + d->bytes - d->rate_delivered) * 1000000 / interval;
+    news->rate_app_limited = d->rate_app_limited;
+}
+
+/* RFC 8985 7.4 */
+static bool probe_outcome(struct recovery *r, const struct recovery_ack *a)
+{
+    struct recovery_flight *f = r->f;
+    if (!f->probing || seq_lt(a->una, f->probe_end)) return false;
+    f->probing = false;
+    return f->probe_again && !f->probe_dsack && r->mode == RECOVERY_NONE;
+}
+
+static void finish_ack(struct recovery *r, struct mem *mem, const struct recovery_ack *a,
+                       struct recovery_news *news)
+{
+    if (r->mode != RECOVERY_NONE && seq_geq(a->una, r->recover)) {
+        news->ended = true;
+        end_episode(r);
+    }
+    if (r->mode == RECOVERY_NONE && a->acked && !news->ended) /* far-away values would wrap around */
+        r->recover = seq_sub(a->una, 1);
+    if (!r->f->sent.count) recovery_free(r, mem);
+}
+
+struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const struct recovery_ack *a)
+{
+    struct recovery_news news = {0};
+    struct recovery_flight *f = r->f;
+    struct delivery d = {0};
+    if (!f) return news;
+    bool dsack = a->sack_ok && is_dsack(a);
+    if (dsack) take_dsack(r, a);
+    seq_t old = seq_sub(a->una, a->acked);
+    if (a->acked) deliver_range(r, old, a->una, a->now_us, &d);
+    for (unsigned i = 0; a->sack_ok && i < a->count; i++) {
+        struct sack_block b = a->blocks[i];
+        uint32_t before = d.bytes;
+        if (seq_leq(b.start, a->una) || seq_geq(b.start, a->nxt)) continue;
+        if (seq_leq(b.end, b.start) || seq_gt(b.end, a->nxt)) continue;
+        deliver_range(r, b.start, b.end, a->now_us, &d);
+        news.sack_news |= d.bytes > before;
+    }
+    flight_trim(&f->sent, a->una);
+    if (seq_lt(f->sent.partial, a->una)) f->sent.partial = a->una;
+    sample(r, a, &d, &news);
+    if (a->acked) f->dupacks = 0;
+    if (spurious(r, a, &d)) {
+        news.undo = true;
+        news.prior_cwnd = f->prior_cwnd;
+        news.prior_ssthresh = f->prior_ssthresh;
+        flight_unmark_lost(&f->sent);
+        end_episode(r);
+    }
+    frto_step(r, a, &d);
+    news.probe_repaired = probe_outcome(r, a);
+    if (!a->sack_ok) {
+        if (a->dup) news.lost = newreno_dup(r, a);
+        else if (a->acked && r->mode == RECOVERY_FAST && seq_lt(a->una, r->recover)) newreno_partial(r, a);
+    } else if (d.bytes) {
+        bool any = rack_detect(r, a->now_us, a->srtt_us);
+        news.lost = any && r->mode == RECOVERY_NONE;
+    }
+    finish_ack(r, mem, a, &news);
+    return news;
+}
+
+bool recovery_reorder_timeout(struct recovery *r, const struct recovery_ack *now)
+{
+    if (!r->f) return false;
+    return rack_detect(r, now->now_us, now->srtt_us) && r->mode == RECOVERY_NONE;
+}
+
+/* ---- episodes ---- */
+
+static void begin_episode(struct recovery *r, seq_t nxt, uint32_t prior_cwnd, uint32_t prior_ssthresh)
+{
+    struct recovery_flight *f = r->f;
+    r->recover = nxt;
+    f->prior_cwnd = prior_cwnd;
+    f->prior_ssthresh = prior_ssthresh;
+    f->undo_possible = true;
+    f->again_any = false;
+    f->undo_bytes = 0;
+    f->force = true;
+    f->probing = false;
+}
+
+void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok,
+                         uint32_t prior_cwnd, uint32_t prior_ssthresh)
+{
+    struct recovery_flight *f = r->f;
+    r->mode = RECOVERY_FAST;
+    begin_episode(r, nxt, prior_cwnd, prior_ssthresh);
+    f->prr_delivered = f->prr_out = 0;
+    f->recover_fs = max_u32(seq_len(una, nxt), mss);
+    if (!sack_ok) lose_first(r, una);
+}
+
+void recovery_enter_rto(struct recovery *r, seq_t una, seq_t nxt, uint32_t prior_cwnd,
+                        uint32_t prior_ssthresh, bool again)
+{
+    struct recovery_flight *f = r->f;
+    if (!f) return;
+    struct flight *sent = &f->sent;
+    /* The peer would have acknowledged what it holds at una: it threw it away (RFC 2018 8). */
+    if (sent->count && (flight_at(sent, 0)->sacked & 1)) flight_forget_sacked(sent);
+    bool first = r->mode == RECOVERY_NONE && !again;
+    r->mode = RECOVERY_RTO;
+    if (!again) begin_episode(r, nxt, prior_cwnd, prior_ssthresh);
+    else f->undo_possible = false;
+    r->recover = nxt;
+    f->force = true;
+    f->dup_bytes = 0;
+    f->dupacks = 0;
+    f->frto = first;
+    f->probing = false;
+    f->reorder_at_us = UINT64_MAX;
+    sent->partial = una;
+    for (uint32_t i = flight_next(sent, sent->open, 0); i < sent->count;
+         i = flight_next(sent, sent->open, i + 1)) {
+        struct sent *s = flight_at(sent, i);
+        flight_mark_lost(sent, i, sent_mask(s, s->start, seq_add(s->start, s->len)));
+    }
+}
+
+uint32_t recovery_prr_cwnd(struct recovery *r, uint32_t pipe, uint32_t ssthresh, uint32_t delivered,
+                           uint32_t mss, bool progress)
+{
+    struct recovery_flight *f = r->f;
+    uint32_t send;
+    f->prr_delivered += delivered;
+    if (pipe > ssthresh) {
+        uint64_t due = ((uint64_t)f->prr_delivered * ssthresh + f->recover_fs - 1) / f->recover_fs;
+        send = due > f->prr_out ? (uint32_t)(due - f->prr_out) : 0;
+    } else {
+        uint32_t limit = f->prr_delivered > f->prr_out ? f->prr_delivered - f->prr_out : 0;
+        limit = max_u32(limit, delivered);
+        if (progress) limit += mss; /* slow start reduction bound, while nothing more is lost */
+        send = min_u32(ssthresh - pipe, limit);
+    }
+    if (f->force) send = max_u32(send, mss); /* the fast retransmission itself */
+    return pipe + send;
+}
+
+/* ---- questions ---- */
+
+uint32_t recovery_sacked(const struct recovery *r) { return r->f ? r->f->sent.sacked_bytes : 0; }
+
+uint32_t recovery_lost(const struct recovery *r) { return r->f ? r->f->sent.lost_bytes : 0; }
 
 uint32_t recovery_pipe(const struct recovery *r, seq_t una, seq_t nxt)
 {
     uint32_t flight = seq_len(una, nxt);
-    if (r->mode == RECOVERY_NONE && !r->board && !r->dup_bytes) return flight;
-    uint32_t gone = recovery_sacked(r) + r->dup_bytes;
-    if (r->mode != RECOVERY_NONE)
-        gone += board_unsacked(r->board, seq_max(una, r->rtx_next), r->lost_end);
+    if (!r->f) return flight;
+    uint32_t gone = r->f->sent.sacked_bytes + r->f->sent.lost_bytes + r->f->dup_bytes;
     return flight > gone ? flight - gone : 0;
 }
 
-bool recovery_next(const struct recovery *r, seq_t una, seq_t *start, uint32_t *len)
+bool recovery_next(const struct recovery *r, seq_t una, seq_t *start, uint32_t *len, bool *force)
 {
-    if (r->mode == RECOVERY_NONE) return false;
-    seq_t s = seq_max(una, r->rtx_next), end = r->lost_end;
-    if (r->board) {
-        uint32_t i = board_find(r->board, s);
-        /* ranges do not touch, so one step is enough */
-        if (i < r->board->count && seq_leq(r->board->range[i].start, s)) s = r->board->range[i++].end;
-        if (i < r->board->count) end = seq_min(end, r->board->range[i].start);
-    }
-    if (seq_geq(s, end)) return false;
-    *start = s;
-    *len = seq_len(s, end);
+    if (!r->f || r->mode == RECOVERY_NONE) return false;
+    const struct flight *sent = &r->f->sent;
+    uint32_t i = flight_next(sent, sent->waiting, 0);
+    if (i >= sent->count) return false;
+    const struct sent *s = flight_at(sent, i);
+    unsigned first = (unsigned)__builtin_ctzll(s->lost);
+    uint64_t run = s->lost >> first;
+    unsigned n = ~run ? (unsigned)__builtin_ctzll(~run) : FLIGHT_UNITS;
+    seq_t from = seq_add(s->start, first * s->unit);
+    seq_t end = seq_add(s->start, min_u32((first + n) * s->unit, s->len));
+    seq_t unit_end = seq_add(s->start, min_u32((first + 1) * s->unit, s->len));
+    if (seq_gt(sent->partial, from) && seq_lt(sent->partial, unit_end)) from = sent->partial;
+    from = seq_max(from, una);
+    *start = from;
+    *len = seq_len(from, end);
+    *force = r->f->force;
     return true;
 }
 
-void recovery_sent(struct recovery *r, seq_t end)
+bool recovery_wants_new(const struct recovery *r)
 {
-    r->rtx_next = seq_max(r->rtx_next, end);
-    r->force = false;
+    return r->f && r->mode == RECOVERY_RTO && r->f->frto == 2;
 }
+
+void recovery_no_new(struct recovery *r) { r->f->frto = 0; }
+
+bool recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len)
+{
+    if (!r->f || !r->f->sent.count) return false;
+    const struct sent *s = flight_at(&r->f->sent, r->f->sent.count - 1);
+    unsigned last = sent_units(s) - 1;
+    *start = seq_add(s->start, last * s->unit);
+    *len = s->len - last * s->unit;
+    return true;
+}
+
+bool recovery_may_probe(const struct recovery *r, bool sack_ok)
+{
+    return sack_ok && r->f && r->f->sent.count && r->mode == RECOVERY_NONE && !r->f->probing &&
+           !r->f->sent.sacked_bytes;
+}
+
+void recovery_probe_sent(struct recovery *r, seq_t nxt, bool again)
+{
+    r->f->probing = true;
+    r->f->probe_again = again;
+    r->f->probe_dsack = false;
+    r->f->probe_end = nxt;
+}
+
+uint64_t recovery_reorder_at(const struct recovery *r) { return r->f ? r->f->reorder_at_us : UINT64_MAX; }
 
 const char *recovery_check(const struct recovery *r, seq_t una, seq_t nxt)
 {
-    if (r->mode != RECOVERY_NONE && (seq_lt(r->lost_end, una) || seq_gt(r->lost_end, nxt)))
-        return "recovery: lost_end outside of [una, nxt]";
-    if (!r->board) return NULL;
-    const struct sack_board *b = r->board;
-    uint32_t bytes = 0;
-    if (!b->count || b->count > b->cap) return "recovery: an empty or overfull scoreboard";
-    for (uint32_t i = 0; i < b->count; i++) {
-        if (seq_geq(b->range[i].start, b->range[i].end)) return "recovery: an empty SACK range";
-        if (i && seq_leq(b->range[i].start, b->range[i - 1].end)) return "recovery: SACK ranges touch";
-        bytes += seq_len(b->range[i].start, b->range[i].end);
-    }
-    if (seq_lt(b->range[0].start, una) || seq_gt(b->range[b->count - 1].end, nxt))
-        return "recovery: SACK ranges outside of [una, nxt]";
-    return bytes == b->bytes ? NULL : "recovery: SACKed bytes miscounted";
+    if (!r->f) return seq_eq(una, nxt) ? NULL : "recovery: bytes in flight that nobody remembers";
+    return flight_check(&r->f->sent, una, nxt);
 }

@@ -1,12 +1,8 @@
 /*
- * Loss recovery: what of [SND.UNA, SND.NXT) the peer has, what counts as lost, what to send again.
- * NewReno (RFC 6582) without SACK, RFC 6675 with it. A closed mechanism: it works on sequence numbers
- * and bytes, so a super-segment of which a part was lost is resent in that part only.
- *
- * The picture, left to right:   una ....... rtx_next ....... lost_end ....... nxt
- *   unsacked bytes in [una, rtx_next) were retransmitted in this episode and count as in flight,
- *   unsacked bytes in [rtx_next, lost_end) are lost and wait for their turn,
- *   unsacked bytes beyond lost_end are in flight.
+ * Loss recovery: what was lost, what to send again, and whether that was a mistake. RACK-TLP (RFC 8985) with
+ * SACK; NewReno (RFC 6582) without; PRR (RFC 6937) spreads the reduction; F-RTO (RFC 5682), Eifel (RFC 3522, 4015)
+ * and D-SACK (RFC 2883, 3708) find reductions that were not deserved. A closed mechanism: it works on sequence
+ * numbers, bytes and times, and says what happened; congestion control and timers are the caller's.
  */
 #ifndef TCP_RECOVERY_H
 #define TCP_RECOVERY_H
@@ -18,7 +14,7 @@
 #include "util/seq.h"
 #include "wire/tcp.h"
 
-enum { RECOVERY_DUPTHRESH = 3, RECOVERY_RANGES_MAX = 256 };
+enum { RECOVERY_DUPTHRESH = 3 };
 
 enum recovery_mode {
     RECOVERY_NONE,
@@ -26,41 +22,87 @@ enum recovery_mode {
     RECOVERY_RTO   /* after a retransmission timeout, until what was sent before it is acknowledged */
 };
 
-struct sack_board; /* sorted SACKed ranges; allocated by the first SACK block, freed when empty */
+struct recovery_flight; /* all that matters only while something is in flight; NULL when nothing is */
 
 struct recovery {
-    struct sack_board *board;
-    seq_t recover; /* RFC 6582: SND.NXT when the last episode began */
-    seq_t rtx_next, lost_end;
-    uint32_t dup_bytes; /* without SACK: what the duplicate ACKs say has left the network */
-    uint16_t dupacks;
+    struct recovery_flight *f;
+    seq_t recover;          /* RFC 6582: SND.NXT when the last episode began */
+    uint32_t min_rtt_us;    /* RACK: the least seen, 0: none */
     uint8_t mode;
-    bool force; /* the next retransmission is the fast one: not held back by cwnd */
+    uint8_t reo_mult;       /* RACK.reo_wnd_mult - 1 */
+    uint8_t reo_persist;    /* recoveries until that is forgotten */
+    bool reordering : 1;    /* RACK.reordering_seen */
+};
+
+/* An ACK as recovery sees it. */
+struct recovery_ack {
+    seq_t una, nxt;         /* after it; `una` is its ACK number */
+    uint32_t acked;         /* by how much SND.UNA moved */
+    const struct sack_block *blocks;
+    unsigned count;
+    uint32_t mss, srtt_us;
+    uint64_t now_us;
+    uint64_t delivered;     /* of the connection, before it */
+    bool sack_ok;
+    bool dup;               /* RFC 5681 2 */
+    bool echo;              /* it echoes a timestamp: */
+    uint32_t tsecr;
+};
+
+struct recovery_news {
+    uint32_t delivered;     /* bytes newly known to have arrived */
+    uint32_t rtt_us;        /* of the newest segment delivered that was sent once; 0: none */
+    uint64_t rate_Bps;      /* delivery rate sample; 0: none */
+    bool rate_app_limited;
+    bool lost;              /* fast recovery should begin: reduce, then recovery_enter_fast */
+    bool ended;             /* the episode is over */
+    bool undo;              /* ... and was a mistake: what it had reduced: */
+    uint32_t prior_cwnd, prior_ssthresh;
+    bool probe_repaired;    /* a tail-loss probe mended a loss: reduce, without an episode (RFC 8985 7.4) */
+    bool sack_news;
 };
 
 void recovery_init(struct recovery *r, seq_t iss);
 void recovery_free(struct recovery *r, struct mem *mem);
 
-/* Take in SACK blocks; those outside of (una, nxt] or empty are ignored. True if any byte is news. */
-bool recovery_sack(struct recovery *r, struct mem *mem, seq_t una, seq_t nxt,
-                   const struct sack_block *blocks, unsigned count);
-/* A duplicate ACK without SACK (RFC 5681 2). */
-void recovery_dupack(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss);
-/* Is something lost that should start fast recovery now? Also extends lost_end inside an episode. */
-bool recovery_detect(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok);
-void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok);
-/* Everything unsacked is lost. A scoreboard that starts at una was reneged on and is forgotten. */
-void recovery_enter_rto(struct recovery *r, struct mem *mem, seq_t una, seq_t nxt);
-/* SND.UNA moved to `una`, by `acked` bytes. True if this ends an episode. */
-bool recovery_ack(struct recovery *r, struct mem *mem, seq_t una, seq_t nxt, uint32_t acked,
-                  uint32_t mss, bool sack_ok);
+/* Before something new is sent: room to remember it. False without memory. */
+bool recovery_reserve(struct recovery *r, struct mem *mem);
+/* New sequence space [start, start + len) went, in wire segments of `unit`. */
+void recovery_sent(struct recovery *r, seq_t start, uint32_t len, uint32_t unit, uint64_t now_us,
+                   uint64_t delivered, bool app_limited);
+/* Old space was sent again; tsval: the TSval it went with. */
+void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, uint64_t now_us, uint32_t tsval);
 
-/* Bytes believed to be in the network (RFC 6675 4: pipe). */
+struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const struct recovery_ack *a);
+/* The reordering timer (RFC 8985 6.3) fired: is something lost now? */
+bool recovery_reorder_timeout(struct recovery *r, const struct recovery_ack *now);
+void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok,
+                         uint32_t prior_cwnd, uint32_t prior_ssthresh);
+/* Everything not SACKed is lost. SACK marks that start at una were reneged on and are forgotten. `again`:
+ * the same data had timed out before. */
+void recovery_enter_rto(struct recovery *r, seq_t una, seq_t nxt, uint32_t prior_cwnd,
+                        uint32_t prior_ssthresh, bool again);
+/* cwnd during fast recovery, after an ACK that delivered this much (RFC 6937, with RFC 9937's bound). */
+uint32_t recovery_prr_cwnd(struct recovery *r, uint32_t pipe, uint32_t ssthresh, uint32_t delivered,
+                           uint32_t mss, bool progress);
+
+/* Bytes believed to be in the network. */
 uint32_t recovery_pipe(const struct recovery *r, seq_t una, seq_t nxt);
 uint32_t recovery_sacked(const struct recovery *r);
-/* The next run to send again; false if there is none. */
-bool recovery_next(const struct recovery *r, seq_t una, seq_t *start, uint32_t *len);
-void recovery_sent(struct recovery *r, seq_t end); /* it was sent up to here */
+uint32_t recovery_lost(const struct recovery *r);
+/* The next run to send again; false if there is none. *force: it is not held back by cwnd. */
+bool recovery_next(const struct recovery *r, seq_t una, seq_t *start, uint32_t *len, bool *force);
+/* F-RTO asks for new data instead, for one round trip; there is none. */
+bool recovery_wants_new(const struct recovery *r);
+void recovery_no_new(struct recovery *r);
+/* The last unit sent, for a tail-loss probe; false if nothing is in flight. */
+bool recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len);
+
+/* Tail-loss probe: may one be scheduled; it was sent (again: a retransmission). */
+bool recovery_may_probe(const struct recovery *r, bool sack_ok);
+void recovery_probe_sent(struct recovery *r, seq_t nxt, bool again);
+/* When the reordering timer must fire; UINT64_MAX: not. */
+uint64_t recovery_reorder_at(const struct recovery *r);
 
 const char *recovery_check(const struct recovery *r, seq_t una, seq_t nxt);
 

@@ -11,6 +11,7 @@ void tcb_init(struct tcb *t, const struct tcp_env *env, const struct tcp_options
         .state = ST_CLOSED,
         .opt = *opt,
         .rexmt_at_us = TIME_NEVER,
+        .probe_at_us = TIME_NEVER,
         .delack_at_us = TIME_NEVER,
         .keep_at_us = TIME_NEVER,
         .unacked_us = TIME_NEVER,
@@ -33,7 +34,7 @@ void tcb_free(struct tcb *t, struct tcp_env *env)
 
 static void stop_timers(struct tcb *t)
 {
-    t->rexmt_at_us = t->delack_at_us = t->keep_at_us = t->unacked_us = TIME_NEVER;
+    t->rexmt_at_us = t->probe_at_us = t->delack_at_us = t->keep_at_us = t->unacked_us = TIME_NEVER;
     t->persisting = false;
 }
 
@@ -193,6 +194,7 @@ void tcb_arm_keepalive(struct tcb *t, const struct tcp_env *env)
 uint64_t tcb_deadline(const struct tcb *t)
 {
     uint64_t at = min_u64(min_u64(t->rexmt_at_us, t->delack_at_us), t->keep_at_us);
+    at = min_u64(at, min_u64(t->probe_at_us, recovery_reorder_at(&t->recovery)));
     if (t->opt.user_timeout_us && t->unacked_us != TIME_NEVER)
         at = min_u64(at, t->unacked_us + t->opt.user_timeout_us);
     return at;

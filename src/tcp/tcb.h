@@ -5,6 +5,7 @@
  *   user.c       3.10.1-6   what the application asks
  *   handshake.c  3.10.7.2-3 SYN arrives in LISTEN, segments in SYN-SENT
  *   input.c      3.10.7.4   segment arrives in any other state
+ *   loss.c       3.8.1-2    what an ACK means for recovery and congestion control
  *   timeout.c    3.10.8     deadlines
  *   output.c     3.8        what is the next segment, if any?
  *
@@ -75,7 +76,8 @@ enum tcp_mark {
     MARK_RST = 1 << 2,       /* abort: the last thing this connection says */
     MARK_PROBE = 1 << 3,     /* zero-window probe, or the override of sender SWS avoidance */
     MARK_KEEPALIVE = 1 << 4, /* keepalive probe */
-    MARK_LOOK = 1 << 5       /* something changed: see whether data may go */
+    MARK_LOOK = 1 << 5,      /* something changed: see whether data may go */
+    MARK_TAIL = 1 << 6       /* tail-loss probe */
 };
 
 /* What the application should be told, set by all verbs; taken by the stack. */
@@ -115,12 +117,9 @@ struct tcb {
     bool fin_ahead : 1;    /* a FIN came out of order, at rcv_fin */
     bool urgent_rcv : 1;   /* rcv_up is ahead of what was read */
     bool urgent_snd : 1;   /* snd_up is beyond snd_una */
-    bool rtt_timing : 1;   /* rtt_seq, rtt_at are valid */
     bool persisting : 1;   /* rexmt_at is the persist timer */
     bool soft_error : 1;   /* error is only advice (RFC 1122 4.2.3.9) */
-    bool push : 1;         /* the last byte of sendq ends a write */
     bool more : 1;         /* MSG_MORE: hold back a partial segment */
-    bool was_rto : 1;      /* the oldest data timed out already: ssthresh stays */
     uint8_t snd_wscale, rcv_wscale;
     uint8_t backoff;       /* doublings of the timeout (RTO or persist); ended by an RTT sample */
     uint8_t retries;       /* retransmission timeouts since anything was acknowledged */
@@ -151,8 +150,7 @@ struct tcb {
     uint32_t ts_offset;
 
     struct rtt rtt;
-    seq_t rtt_seq;
-    uint64_t rtt_at_us;
+    seq_t rtt_seq;         /* one RTT sample a round trip: the next when this is acknowledged */
     struct cc cc;
     struct recovery recovery;
 
@@ -161,6 +159,7 @@ struct tcb {
 
     /* deadlines; TIME_NEVER: not running */
     uint64_t rexmt_at_us;  /* RTO, SYN, persist */
+    uint64_t probe_at_us;  /* tail-loss probe (RFC 8985 7) */
     uint64_t delack_at_us;
     uint64_t keep_at_us;   /* keepalive in synchronized states, 2 MSL and FIN-WAIT-2 limit later */
     uint64_t unacked_us;   /* since when something is unacknowledged (user timeout); TIME_NEVER: nothing */
@@ -287,6 +286,16 @@ void tcp_path_mtu(struct tcb *t, struct tcp_env *env, uint32_t mtu);
 void tcp_icmp_error(struct tcb *t, struct tcp_env *env, int error, bool hard);
 
 void tcp_timeout(struct tcb *t, struct tcp_env *env);
+
+/* loss.c: an ACK that is good, for recovery and congestion control; SND.UNA follows. */
+void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, bool dup);
+/* The reordering timer, and the RTO. */
+void tcp_loss_reorder(struct tcb *t, struct tcp_env *env);
+void tcp_loss_rto(struct tcb *t, struct tcp_env *env);
+/* What is in flight goes again, through no fault of the network. */
+void tcp_loss_resend(struct tcb *t, struct tcp_env *env);
+/* Schedule the tail-loss probe, if one may be. */
+void tcp_loss_arm_probe(struct tcb *t, struct tcp_env *env);
 
 enum { TCP_OUT_IOV = 9 };
 struct tcp_out {

@@ -53,16 +53,9 @@ static void data_timeout(struct tcb *t, struct tcp_env *env)
         give_up(t, env);
         return;
     }
-    struct cc_event event = tcb_cc_event(t, env);
-    event.flight_bytes = seq_len(t->snd_una, t->snd_nxt);
-    cc_on_rto(&t->cc, &event, t->was_rto);
-    t->was_rto = true;
-    recovery_enter_rto(&t->recovery, env->mem, t->snd_una, t->snd_nxt);
-    t->rtt_timing = false;
+    tcp_loss_rto(t, env);
     t->retries++;
     if (t->backoff < UINT8_MAX) t->backoff++;
-    t->mark |= MARK_LOOK;
-    env->count.rto_expired++;
     tcb_arm_rexmt(t, env);
 }
 
@@ -112,6 +105,12 @@ void tcp_timeout(struct tcb *t, struct tcp_env *env)
     if (now >= t->delack_at_us) {
         t->delack_at_us = TIME_NEVER;
         t->mark |= MARK_ACK;
+    }
+    if (now >= recovery_reorder_at(&t->recovery)) tcp_loss_reorder(t, env);
+    if (now >= t->probe_at_us) { /* comes before the RTO, and puts it off (RFC 8985 7.3) */
+        t->probe_at_us = TIME_NEVER;
+        t->mark |= MARK_TAIL;
+        tcb_arm_rexmt(t, env);
     }
     if (now >= t->rexmt_at_us) rexmt_timeout(t, env);
     if (now >= t->keep_at_us) keep_timeout(t, env);

@@ -41,6 +41,7 @@ int wire_setup(void **state)
     struct wire *w = calloc(1, sizeof(*w));
     assert_non_null(w);
     mytcp_config_init(&w->config);
+    w->config.tail_loss_probe = 0; /* test_tail_loss_probe.c turns it on */
     w->our_addr = 0x0a000001;
     w->peer_addr = 0x0a000002;
     w->our_port = 80;

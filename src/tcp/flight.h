@@ -1,0 +1,75 @@
+/*
+ * What is in flight: a record for each segment sent and not wholly acknowledged, in order. A record may be a
+ * super-segment: it remembers for each of its wire-sized units, in bit masks, whether the peer has it, whether
+ * it is presumed lost, and whether it was sent again. So nothing is ever split, and a loss costs only the units
+ * that were lost.
+ *
+ * Finding a sequence number is O(log n). Two bitmaps over the records (which have units not SACKed; which have
+ * lost units waiting) let walks skip what is done: an ACK costs what it tells news of, plus n/64.
+ */
+#ifndef TCP_FLIGHT_H
+#define TCP_FLIGHT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/mem.h"
+#include "util/seq.h"
+
+enum { FLIGHT_UNITS = 64 /* of one record, at most */ };
+
+struct sent {
+    seq_t start;
+    uint32_t len;  /* sequence space: a FIN counts */
+    uint32_t unit; /* all units but the last have this size */
+    bool app_limited;            /* the application had no more when it was sent */
+    uint64_t sent_us, again_us;  /* first sent; last retransmission of any unit */
+    uint64_t sacked, lost, again; /* by unit: the peer has it; it waits to be sent again; was sent again */
+    uint64_t delivered, delivered_us; /* of the connection when it was (last) sent: delivery rate */
+};
+
+struct flight {
+    struct sent *ring;
+    uint64_t *open, *waiting; /* a bit a slot: not all SACKed; some lost and not yet sent again */
+    uint32_t cap, head, count; /* cap: a power of 2 */
+    uint32_t sacked_bytes, lost_bytes;
+    uint32_t sacked_units;
+    seq_t partial; /* where the resending of a unit stopped in its middle, the path having narrowed */
+};
+
+/* Room for one more record; false without memory. */
+bool flight_reserve(struct flight *f, struct mem *mem);
+void flight_free(struct flight *f, struct mem *mem);
+/* A segment goes, behind all others. After flight_reserve. */
+struct sent *flight_push(struct flight *f, seq_t start, uint32_t len, uint32_t unit, uint64_t now_us);
+
+static inline struct sent *flight_at(const struct flight *f, uint32_t position)
+{
+    return &f->ring[(f->head + position) & (f->cap - 1)];
+}
+/* The position of the record that holds `s`; count if none does. */
+uint32_t flight_find(const struct flight *f, seq_t s);
+/* The first position >= from with its bit set in `map` (open or waiting); count if there is none. */
+uint32_t flight_next(const struct flight *f, const uint64_t *map, uint32_t from);
+
+static inline unsigned sent_units(const struct sent *r) { return (r->len + r->unit - 1) / r->unit; }
+/* Units of [from, to) that lie wholly in it, as a mask. */
+uint64_t sent_mask(const struct sent *r, seq_t from, seq_t to);
+uint32_t sent_bytes(const struct sent *r, uint64_t units);
+/* Where the highest of these units ends. */
+seq_t sent_end(const struct sent *r, uint64_t units);
+
+/* Change the marks of units, keeping counters and bitmaps. */
+void flight_mark_sacked(struct flight *f, uint32_t position, uint64_t units);
+void flight_mark_lost(struct flight *f, uint32_t position, uint64_t units);
+void flight_mark_again(struct flight *f, uint32_t position, uint64_t units, uint64_t now_us);
+/* No longer lost: it was only late. */
+void flight_unmark_lost(struct flight *f);
+/* Forget what SACK said (reneging). */
+void flight_forget_sacked(struct flight *f);
+/* Let go of what lies below una: whole records and whole units. */
+void flight_trim(struct flight *f, seq_t una);
+
+const char *flight_check(const struct flight *f, seq_t una, seq_t nxt);
+
+#endif

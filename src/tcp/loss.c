@@ -1,0 +1,188 @@
+/* What ACKs and timers mean for recovery (what was lost) and congestion control (how much may be in
+ * flight): RFC 9293 3.8.1-2, RFC 5681, 6298, 6582, 6937, 8985. */
+#include "tcp/tcb.h"
+#include "util/bytes.h"
+
+enum { PROBE_DELACK_US = 200000, PROBE_DEFAULT_US = 1000000 }; /* RFC 8985 7.2 */
+
+static uint32_t in_flight(const struct tcb *t) { return seq_len(t->snd_una, t->snd_nxt); }
+
+static uint32_t current_mss(const struct tcb *t, const struct tcp_env *env)
+{
+    return tcb_snd_mss(t, env, tcb_option_bytes(t));
+}
+
+/* ---- episodes ---- */
+
+static void begin_fast(struct tcb *t, struct tcp_env *env)
+{
+    struct cc_event event = tcb_cc_event(t, env);
+    uint32_t prior_cwnd = t->cc.cwnd, prior_ssthresh = t->cc.ssthresh;
+    /* what limited transmit sent beyond cwnd does not count (RFC 5681 3.2 step 2) */
+    event.flight_bytes = min_u32(in_flight(t), t->cc.cwnd);
+    cc_on_loss(&t->cc, &event);
+    recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, event.mss, t->sack_ok, prior_cwnd,
+                        prior_ssthresh);
+    if (t->sack_ok) { /* the fast retransmission; what ACKs deliver lets the rest go (RFC 6937) */
+        uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+        t->cc.cwnd = recovery_prr_cwnd(&t->recovery, pipe, t->cc.ssthresh, 0, event.mss, false);
+    }
+    t->probe_at_us = TIME_NEVER;
+    t->mark |= MARK_LOOK;
+    env->count.fast_recoveries++;
+}
+
+void tcp_loss_reorder(struct tcb *t, struct tcp_env *env)
+{
+    struct recovery_ack now = {.now_us = env->now_us, .srtt_us = t->rtt.srtt_us};
+    if (recovery_reorder_timeout(&t->recovery, &now)) begin_fast(t, env);
+    t->mark |= MARK_LOOK;
+}
+
+void tcp_loss_rto(struct tcb *t, struct tcp_env *env)
+{
+    struct cc_event event = tcb_cc_event(t, env);
+    uint32_t prior_cwnd = t->cc.cwnd, prior_ssthresh = t->cc.ssthresh;
+    bool again = t->retries > 0; /* ssthresh keeps the first timeout's value (RFC 5681 3.1) */
+    event.flight_bytes = in_flight(t);
+    cc_on_rto(&t->cc, &event, again);
+    recovery_enter_rto(&t->recovery, t->snd_una, t->snd_nxt, prior_cwnd, prior_ssthresh, again);
+    t->probe_at_us = TIME_NEVER;
+    t->mark |= MARK_LOOK;
+    env->count.rto_expired++;
+}
+
+void tcp_loss_resend(struct tcb *t, struct tcp_env *env)
+{
+    recovery_enter_rto(&t->recovery, t->snd_una, t->snd_nxt, 0, 0, true);
+    t->probe_at_us = TIME_NEVER;
+    t->mark |= MARK_LOOK;
+    tcb_arm_rexmt(t, env);
+}
+
+void tcp_loss_arm_probe(struct tcb *t, struct tcp_env *env)
+{
+    t->probe_at_us = TIME_NEVER;
+    if (!env->params.tail_loss_probe || !recovery_may_probe(&t->recovery, t->sack_ok)) return;
+    if (t->persisting || !tcb_sending(t)) return;
+    uint64_t pto = t->rtt.srtt_us ? 2ull * t->rtt.srtt_us : PROBE_DEFAULT_US;
+    if (in_flight(t) <= current_mss(t, env)) pto += PROBE_DELACK_US; /* its ACK may be delayed */
+    t->probe_at_us = min_u64(env->now_us + pto, t->rexmt_at_us);
+}
+
+/* ---- an ACK ---- */
+
+/* SND.UNA moves. */
+static void advance(struct tcb *t, struct tcp_env *env, seq_t ack)
+{
+    uint32_t acked = seq_len(t->snd_una, ack);
+    bool fin_acked = t->fin_sent && seq_eq(ack, t->snd_max) && seq_eq(t->snd_nxt, t->snd_max);
+    uint32_t data = min_u32(acked - fin_acked, t->sendq.len);
+    sendq_drop(&t->sendq, env->chunks, data);
+    t->bytes_acked += data;
+    t->snd_una = ack;
+    t->snd_nxt = seq_max(t->snd_nxt, t->snd_una);
+    if (seq_lt(t->snd_sml, t->snd_una)) t->snd_sml = t->snd_una;
+    if (t->urgent_snd && seq_leq(t->snd_up, t->snd_una)) t->urgent_snd = false;
+    t->event |= EVENT_WRITABLE;
+    t->mark |= MARK_LOOK;
+}
+
+/* RFC 6298 5.2, 5.3; a doubled timeout stays until there is a new measurement (5.7). */
+static void restart_timers(struct tcb *t, struct tcp_env *env)
+{
+    if (t->persisting) t->backoff = 0;
+    t->retries = 0;
+    t->persisting = false;
+    if (!in_flight(t)) {
+        t->rexmt_at_us = t->unacked_us = t->probe_at_us = TIME_NEVER;
+        return;
+    }
+    tcb_arm_rexmt(t, env);
+    tcp_loss_arm_probe(t, env);
+    t->unacked_us = env->now_us;
+}
+
+/* One sample a round trip, of what was sent once (Karn); else of the echo, which is not ambiguous. A forged
+ * echo cannot lie in the future. */
+static void learn_rtt(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, uint32_t rtt_us)
+{
+    uint64_t us = rtt_us;
+    if (!us && t->ts_ok && seg->has_ts && seg->tsecr) {
+        uint32_t ticks = tcb_tsval(t, env) - seg->tsecr;
+        if (ticks > INT32_MAX) return;
+        us = max_u64((uint64_t)ticks * env->params.timestamp_clock_us, 1);
+    }
+    if (!us) return;
+    t->backoff = 0;
+    if (seq_lt(seg->ack, t->rtt_seq)) return;
+    t->rtt_seq = seq_add(t->snd_nxt, 1);
+    rtt_sample(&t->rtt, &env->params, us);
+}
+
+/* The reduction was a mistake (RFC 4015, RFC 5682 3). */
+static void undo(struct tcb *t, const struct cc_event *e, const struct recovery_news *news)
+{
+    t->cc.cwnd = max_u32(t->cc.cwnd, news->prior_cwnd);
+    t->cc.ssthresh = max_u32(t->cc.ssthresh, news->prior_ssthresh);
+    if (t->cc.algorithm->on_undo && t->cc.state) t->cc.algorithm->on_undo(&t->cc, e);
+}
+
+static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e,
+                    const struct recovery_news *news, uint8_t mode_before)
+{
+    if (news->undo) {
+        undo(t, e, news);
+        return;
+    }
+    if (news->lost) begin_fast(t, env);
+    if (news->probe_repaired) cc_on_loss(&t->cc, e);
+    uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    if (t->recovery.mode == RECOVERY_FAST) {
+        if (t->sack_ok)
+            t->cc.cwnd = recovery_prr_cwnd(&t->recovery, pipe, t->cc.ssthresh, e->delivered_bytes, e->mss,
+                                           e->acked_bytes && !recovery_lost(&t->recovery));
+    } else if (news->ended && mode_before == RECOVERY_FAST) {
+        t->cc.cwnd = t->cc.ssthresh;
+        if (!t->sack_ok) t->cc.cwnd = min_u32(t->cc.ssthresh, max_u32(pipe, e->mss) + e->mss); /* RFC 6582 */
+    } else if (e->acked_bytes) {
+        cc_on_ack(&t->cc, e);
+    }
+}
+
+void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, bool dup)
+{
+    uint32_t acked = seq_gt(seg->ack, t->snd_una) ? seq_len(t->snd_una, seg->ack) : 0;
+    struct cc_event event = tcb_cc_event(t, env);
+    uint8_t mode_before = t->recovery.mode;
+    uint64_t delivered = t->bytes_acked + recovery_sacked(&t->recovery);
+    event.limited = event.flight_bytes + event.mss > t->cc.cwnd / 2; /* a window not used does not grow */
+    if (acked) advance(t, env, seg->ack);
+    struct recovery_ack a = {.una = t->snd_una,
+                             .nxt = t->snd_nxt,
+                             .acked = acked,
+                             .blocks = seg->sack,
+                             .count = seg->sack_count,
+                             .mss = event.mss,
+                             .srtt_us = t->rtt.srtt_us,
+                             .now_us = env->now_us,
+                             .delivered = delivered,
+                             .sack_ok = t->sack_ok,
+                             .dup = dup && !acked,
+                             .echo = t->ts_ok && seg->has_ts && seg->tsecr,
+                             .tsecr = seg->tsecr};
+    struct recovery_news news = recovery_ack(&t->recovery, env->mem, &a);
+    event.acked_bytes = acked;
+    event.una_bytes = t->bytes_acked;
+    event.delivered_bytes = max_u32(news.delivered, acked);
+    event.rtt_us = news.rtt_us;
+    event.rate_Bps = news.rate_Bps;
+    event.rate_app_limited = news.rate_app_limited;
+    if (acked) learn_rtt(t, env, seg, news.rtt_us);
+    if (acked || dup || news.sack_news) {
+        control(t, env, &event, &news, mode_before);
+        t->mark |= MARK_LOOK;
+    }
+    if (acked) restart_timers(t, env);
+    else if (recovery_sacked(&t->recovery)) t->probe_at_us = TIME_NEVER;
+}
