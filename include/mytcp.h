@@ -260,7 +260,7 @@ MYTCP_API int mytcp_accept(mytcp_stack *stack, int fd, struct sockaddr *addr, so
 
 /* As connect(2). Errors: EBADF, EFAULT, EINVAL, EAFNOSUPPORT, EISCONN, EALREADY, EINPROGRESS
  * (non-blocking, or no driver), EADDRNOTAVAIL (no port left), EADDRINUSE (tuple in use), ENETUNREACH
- * (broadcast, multicast), EOPNOTSUPP (listening), ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH,
+ * (broadcast, multicast), ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH,
  * ENOPROTOOPT, ENOBUFS. */
 MYTCP_API int mytcp_connect(mytcp_stack *stack, int fd, const struct sockaddr *addr, socklen_t len);
 

@@ -75,13 +75,11 @@ static enum drop_reason echo(struct mytcp_stack *s, const struct ip4_header *ip,
     struct raw_packet *r = raw_new(s, ip->total_len);
     if (!r) return DROP_REPLY_LIMIT;
     memcpy(r->bytes, packet, ip->total_len);
-    r->len = ip->total_len;
+    /* Fragments are not sent: what would need them is cut short (RFC 1122 3.2.2.6). */
+    uint32_t options = ip->header_len - IP4_HEADER_LEN;
+    r->len = min_u32(ip->total_len, s->env.mtu + options);
     uint8_t *start = icmp_make_echo_reply(r->bytes, ip, (uint8_t)s->config.ttl, &r->len);
     memmove(r->bytes, start, r->len);
-    if (r->len > s->env.mtu) { /* it would need fragments, and those are not sent */
-        raw_free(s, r);
-        return DROP_ICMP_LIMITED;
-    }
     raw_queue(s, r);
     return DROP_NONE;
 }

@@ -24,7 +24,8 @@ static uint32_t poll_connection(const struct mytcp_stack *s, const struct sock *
     bool eof = t->fin_rcvd || t->read_shut || closed;
     bool write_shut = t->fin_queued || closed;
     if (opening) return 0;
-    if (t->recvq.readable >= min_u32(lowat, t->opt.rcvbuf)) mask |= POLLIN | POLLRDNORM;
+    bool full = t->recvq.readable && tcb_rcv_wnd(t) < t->rcv_mss; /* no more will come */
+    if (t->recvq.readable >= lowat || full) mask |= POLLIN | POLLRDNORM;
     if (eof) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (write_shut || sock_writable(s, k)) mask |= POLLOUT | POLLWRNORM;
     if (closed || (eof && write_shut)) mask |= POLLHUP;

@@ -57,6 +57,11 @@ void tw_begin(struct mytcp_stack *s, struct sock *k)
         tw_free(s, s->tw_head);
     }
     struct tw *w = mem_zalloc(&s->mem, MEM_TW, sizeof(*w));
+    if (!w && s->tw_head) { /* the oldest gives way */
+        s->stats.time_wait_recycled++;
+        tw_free(s, s->tw_head);
+        w = mem_zalloc(&s->mem, MEM_TW, sizeof(*w));
+    }
     if (!w) return;
     if (!port_hold(s, n->local_port, n->strict, false)) {
         mem_free(&s->mem, MEM_TW, w, sizeof(*w));
@@ -80,6 +85,7 @@ struct tcp_verdict tw_input(struct mytcp_stack *s, struct tw *w, const struct tc
     bool restarted = t.keep_at_us != TIME_NEVER; /* by the FIN, again */
     answer(s, &w->node, &t);
     w->rec.challenges = t.challenges;
+    w->rec.challenge_s = t.challenge_s & 0x7fu;
     w->rec.ts_recent = t.ts_recent;
     if (restarted) {
         unlink_tw(s, w);

@@ -2,6 +2,15 @@
 
 #include "util/bytes.h"
 
+enum { CHALLENGE_S_MASK = 0x7f };
+
+/* The allowance of a second is used up in that second only. */
+static void unpack_challenges(struct tcb *t, const struct tcp_env *env, uint8_t challenges, uint8_t second)
+{
+    t->challenge_s = (uint16_t)(env->now_us / 1000000);
+    t->challenges = second == (t->challenge_s & CHALLENGE_S_MASK) ? challenges : 0;
+}
+
 void half_open_begin(struct half_open *h, const struct tcp_env *env, const struct tcp_options *opt,
                      const struct tcp_segment *syn, seq_t iss, uint32_t ts_offset)
 {
@@ -53,8 +62,7 @@ void half_open_unpack(struct tcb *t, const struct half_open *h, const struct tcp
     t->ts_offset = h->ts_offset;
     t->syn_retx = t->backoff = h->syn_retx;
     t->mark = h->mark;
-    t->challenges = h->challenges;
-    t->challenge_s = (uint16_t)(env->now_us / 1000000);
+    unpack_challenges(t, env, h->challenges, h->challenge_s & CHALLENGE_S_MASK);
     t->sent_us = env->now_us - (uint32_t)((uint32_t)env->now_us - h->born_us);
     recovery_init(&t->recovery, h->iss);
 }
@@ -65,6 +73,7 @@ void half_open_pack(struct half_open *h, const struct tcb *t)
     h->syn_retx = t->syn_retx;
     h->mark = t->mark;
     h->challenges = t->challenges;
+    h->challenge_s = t->challenge_s & CHALLENGE_S_MASK;
     h->ts_recent = t->ts_recent;
 }
 
@@ -76,6 +85,7 @@ void time_wait_pack(struct time_wait *w, const struct tcb *t)
                             .ts_offset = t->ts_offset,
                             .window = (uint16_t)min_u32(tcb_rcv_wnd(t) >> t->rcv_wscale, UINT16_MAX),
                             .challenges = t->challenges,
+                            .challenge_s = t->challenge_s & 0x7fu,
                             .ts_ok = t->ts_ok};
 }
 
@@ -95,8 +105,7 @@ void time_wait_unpack(struct tcb *t, const struct time_wait *w, const struct tcp
     t->ts_recent = w->ts_recent;
     t->ts_recent_s = (uint32_t)(env->now_us / 1000000);
     t->ts_offset = w->ts_offset;
-    t->challenges = w->challenges;
-    t->challenge_s = (uint16_t)(env->now_us / 1000000);
+    unpack_challenges(t, env, w->challenges, w->challenge_s);
     recovery_init(&t->recovery, w->snd_nxt);
 }
 

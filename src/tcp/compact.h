@@ -14,7 +14,7 @@ struct half_open {
     uint32_t born_us; /* low bits of when the SYN came: for the handshake's duration */
     uint16_t peer_mss, window;
     uint8_t snd_wscale, rcv_wscale, syn_retx, mark;
-    uint8_t challenges;
+    uint8_t challenges, challenge_s; /* in which second, low bits */
     bool ts_ok : 1, sack_ok : 1, wscale_ok : 1, sent : 1, by_cookie : 1;
     bool acked : 1; /* TCP_DEFER_ACCEPT: the bare third ACK was seen and set aside */
 };
@@ -32,7 +32,8 @@ struct time_wait {
     uint32_t ts_recent, ts_offset;
     uint16_t window; /* that we still offer, as in the field */
     uint8_t challenges;
-    bool ts_ok : 1;
+    uint8_t challenge_s : 7; /* in which second, low bits */
+    uint8_t ts_ok : 1;
 };
 
 void time_wait_pack(struct time_wait *w, const struct tcb *t);

@@ -135,7 +135,8 @@ static bool is_dupack(const struct tcb *t, const struct tcp_segment *seg)
 
 /* SND.WL1/WL2 keep old segments from changing the window. A new ACK is never old, whatever its SEQ: the
  * peer may be retransmitting. Were its window not taken, the edge would move with SND.UNA beyond it. */
-static void update_send_window(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
+static void update_send_window(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg,
+                               bool was_persisting)
 {
     if (seq_lt(seg->ack, t->snd_una)) return;
     if (seq_gt(t->snd_wl1, seg->seq) && !seq_gt(seg->ack, t->snd_wl2)) return;
@@ -143,7 +144,7 @@ static void update_send_window(struct tcb *t, struct tcp_env *env, const struct 
     t->snd_wl1 = seg->seq;
     t->snd_wl2 = seg->ack;
     if (window == t->snd_wnd) return;
-    if (t->persisting && window) { /* open again: go on as if nothing had been lost */
+    if (was_persisting && window) { /* open again: go on as if nothing had been lost */
         t->persisting = false;
         t->backoff = 0;
         t->rexmt_at_us = t->unacked_us = TIME_NEVER;
@@ -191,8 +192,9 @@ static enum drop_reason input_ack(struct tcb *t, struct tcp_env *env, const stru
 {
     enum drop_reason reason = check_ack(t, env, seg);
     if (reason) return reason;
+    bool was_persisting = t->persisting;
     tcp_loss_ack(t, env, seg, is_dupack(t, seg));
-    update_send_window(t, env, seg);
+    update_send_window(t, env, seg, was_persisting);
     ack_of_fin(t, env);
     return DROP_NONE;
 }
