@@ -249,36 +249,45 @@ MYTCP_API int mytcp_socket(mytcp_stack *stack, int domain, int type, int protoco
  * EAFNOSUPPORT, EADDRNOTAVAIL, EADDRINUSE. */
 MYTCP_API int mytcp_bind(mytcp_stack *stack, int fd, const struct sockaddr *addr, socklen_t len);
 
-/* As listen(2): a backlog of n holds n + 1 completed connections. Binds to an ephemeral port if
- * unbound. A second call changes the backlog. Errors: EBADF, EINVAL (connected), EADDRINUSE, ENOBUFS. */
+/* As listen(2): a backlog of n holds n + 1 completed connections; a negative one is the largest.
+ * Binds to an ephemeral port if unbound. A second call changes the backlog. Errors: EBADF, EINVAL
+ * (connected, or was), EADDRINUSE, ENOBUFS. */
 MYTCP_API int mytcp_listen(mytcp_stack *stack, int fd, int backlog);
 
 /* As accept4(2); flags: SOCK_NONBLOCK. addr and len may be NULL. Errors: EBADF, EINVAL (not
- * listening), EAGAIN, EMFILE, ENOBUFS, EFAULT. A connection that was reset while it waited is still
- * given; its error comes from the first call on it. */
+ * listening), EAGAIN, EMFILE, ENOBUFS, EFAULT; none of them loses a connection. One that was reset
+ * while it waited is still given; its error comes from the first call on it. */
 MYTCP_API int mytcp_accept(mytcp_stack *stack, int fd, struct sockaddr *addr, socklen_t *len, int flags);
 
-/* As connect(2). Errors: EBADF, EFAULT, EINVAL, EAFNOSUPPORT, EISCONN, EALREADY, EINPROGRESS
- * (non-blocking, or no driver), EADDRNOTAVAIL (no port left), EADDRINUSE (tuple in use), ENETUNREACH
- * (broadcast, multicast), ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH,
- * ENOPROTOOPT, ENOBUFS. */
+/* As connect(2). An attempt's end is told once, by SO_ERROR or the next connect(); that next one
+ * begins anew if the attempt failed. A connection that has ended stays connected (EISCONN). An
+ * address of family AF_UNSPEC makes the socket as new, but for its options and what bind() named:
+ * it resets a connection, with ECONNRESET left in SO_ERROR, and stops a listener. Errors: EBADF,
+ * EFAULT, EINVAL, EAFNOSUPPORT, EISCONN (or listening), EALREADY, EINPROGRESS (non-blocking, or no
+ * driver), EADDRNOTAVAIL (no port left, or the tuple is in use), ENETUNREACH (broadcast,
+ * multicast), ECONNREFUSED (at once for port 0 and addresses of this host, where nobody is),
+ * ECONNABORTED (ended with its error told), ETIMEDOUT, EHOSTUNREACH, ENOPROTOOPT, ENOBUFS. */
 MYTCP_API int mytcp_connect(mytcp_stack *stack, int fd, const struct sockaddr *addr, socklen_t len);
 
 /*
  * As send(2) and sendmsg(2). Flags: MSG_DONTWAIT, MSG_MORE, MSG_OOB (RFC 9293 3.8.5: marks the last
- * byte urgent), MSG_NOSIGNAL (there is never a signal). Returns the bytes taken, which may be fewer
- * when not blocking. Errors: EBADF, EFAULT, ENOTCONN, EPIPE (shut down or closed), EAGAIN, the
- * connection's pending error (ECONNRESET, ETIMEDOUT, ...; reported once), EOPNOTSUPP (unknown flag),
- * EMSGSIZE (more than IOV_MAX iovecs), EINVAL (lengths overflow), EINTR.
+ * byte urgent), MSG_NOSIGNAL (there is never a signal); others mean nothing, as on Linux. Returns
+ * the bytes taken, which may be fewer when not blocking. A connection that is opening takes data,
+ * which waits (RFC 9293 3.10.2; Linux: EAGAIN). Errors: EBADF, EFAULT, EPIPE (shut down, closed,
+ * never connected), EAGAIN, the connection's pending error (ECONNRESET, ETIMEDOUT, ...; reported
+ * once), EOPNOTSUPP (MSG_FASTOPEN), EMSGSIZE (more than IOV_MAX iovecs), EINVAL (a length beyond
+ * SSIZE_MAX), EINTR.
  */
 MYTCP_API ssize_t mytcp_send(mytcp_stack *stack, int fd, const void *data, size_t len_bytes, int flags);
 MYTCP_API ssize_t mytcp_sendmsg(mytcp_stack *stack, int fd, const struct msghdr *msg, int flags);
 
 /*
  * As recv(2) and recvmsg(2). Flags: MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_TRUNC (count and throw
- * away). Returns 0 at end of stream. Data that came before a reset stays readable before the error is
- * reported. MSG_OOB is EINVAL: urgent data is in line, use SO_OOBINLINE's mark (SIOCATMARK of
- * mytcp_ioctl): a read stops at the mark. Errors as for send, with ENOTCONN in place of EPIPE.
+ * away); others mean nothing. Returns 0 at end of stream, and after a peer's FIN for ever, though a
+ * reset may follow: SO_ERROR and send tell of that. Data that came before a reset stays readable
+ * before the error is reported. Asking for 0 bytes waits for data like any other read. MSG_OOB is
+ * EINVAL: urgent data is in line, use SO_OOBINLINE's mark (SIOCATMARK of mytcp_ioctl): a read stops
+ * at the mark. Errors as for send, with ENOTCONN (listening, never connected) in place of EPIPE.
  */
 MYTCP_API ssize_t mytcp_recv(mytcp_stack *stack, int fd, void *data, size_t len_bytes, int flags);
 MYTCP_API ssize_t mytcp_recvmsg(mytcp_stack *stack, int fd, struct msghdr *msg, int flags);
@@ -301,7 +310,9 @@ MYTCP_API int mytcp_consume(mytcp_stack *stack, int fd, size_t n_bytes);
 MYTCP_API ssize_t mytcp_reserve(mytcp_stack *stack, int fd, struct iovec *iov, int count, size_t want_bytes);
 MYTCP_API int mytcp_commit(mytcp_stack *stack, int fd, size_t n_bytes);
 
-/* As shutdown(2): SHUT_RD, SHUT_WR, SHUT_RDWR. Errors: EBADF, EINVAL, ENOTCONN. */
+/* As shutdown(2): SHUT_RD (data that comes is still taken and readable), SHUT_WR, SHUT_RDWR. As on
+ * Linux a listener shut for reading is a listener no more, and an attempt to connect is given up.
+ * Errors: EBADF, EINVAL, ENOTCONN. */
 MYTCP_API int mytcp_shutdown(mytcp_stack *stack, int fd, int how);
 
 /* As close(2). The descriptor is gone at once; the connection ends by itself: FIN after the queued
@@ -319,13 +330,17 @@ MYTCP_API int mytcp_getpeername(mytcp_stack *stack, int fd, struct sockaddr *add
  * IPPROTO_TCP: TCP_NODELAY TCP_CORK TCP_MAXSEG TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT TCP_SYNCNT
  * TCP_LINGER2 TCP_DEFER_ACCEPT TCP_WINDOW_CLAMP TCP_QUICKACK TCP_USER_TIMEOUT TCP_CONGESTION
  * TCP_NOTSENT_LOWAT; read-only TCP_INFO (struct tcp_info, cut to the length given).
- * An accepted socket inherits its listener's. Errors: EBADF, EFAULT, EINVAL, ENOPROTOOPT, EDOM, ENOENT.
+ * An accepted socket inherits its listener's. Values are clamped and refused as on Linux, but:
+ * SO_LINGER's seconds reach to 65535, TCP_DEFER_ACCEPT's to 255, TCP_WINDOW_CLAMP is 128 at least,
+ * and TCP_MAXSEG acts at once. Errors: EBADF, EFAULT, EINVAL, ENOPROTOOPT, EOPNOTSUPP (get, of an
+ * unknown level), EDOM, ENOENT.
  */
 MYTCP_API int mytcp_setsockopt(mytcp_stack *stack, int fd, int level, int name, const void *value, socklen_t len);
 MYTCP_API int mytcp_getsockopt(mytcp_stack *stack, int fd, int level, int name, void *value, socklen_t *len);
 
 /* F_GETFL, F_SETFL with O_NONBLOCK (others: EINVAL); and FIONBIO, FIONREAD, SIOCATMARK, SIOCOUTQ
- * (unacknowledged), SIOCOUTQNSD (unsent) (others: ENOTTY). */
+ * (unacknowledged), SIOCOUTQNSD (unsent), in bytes of payload (others: ENOTTY; the queues of a
+ * listener: EINVAL). */
 MYTCP_API int mytcp_fcntl(mytcp_stack *stack, int fd, int cmd, int arg);
 MYTCP_API int mytcp_ioctl(mytcp_stack *stack, int fd, unsigned long request, int *arg);
 

@@ -9,28 +9,23 @@ static int do_shutdown(struct mytcp_stack *s, int fd, int how)
     if (!k) return -EBADF;
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return -EINVAL;
     struct tcb *t = &k->tcb;
+    bool closed = t->state == ST_CLOSED;
+    bool opening = t->state == ST_SYN_SENT || t->state == ST_SYN_RCVD;
     s->wake = true;
-    if (k->listener) { /* as Linux: shutting down a listener for reading ends its listening */
-        if (how == SHUT_WR) return 0;
-        listen_stop(s, k);
-        k->tcb.event |= EVENT_STATE;
-        sock_settle(s, k);
+    if (k->phase == PHASE_CONNECTING)
+        k->phase = closed || opening ? PHASE_DISCONNECTING : PHASE_CONNECTED;
+    /* as Linux: a listener shut for reading listens no more, an attempt to connect is given up */
+    if (k->listener && how == SHUT_WR) return 0;
+    if (k->listener || t->state == ST_SYN_SENT) {
+        sock_dissolve(s, k);
         return 0;
     }
-    if (t->state == ST_CLOSED) return -ENOTCONN;
-    if (t->state == ST_SYN_SENT) { /* as Linux: gives the attempt up */
-        tcb_close(t, &s->env, ECONNRESET);
-        sock_settle(s, k);
-        return 0;
-    }
-    if (how != SHUT_WR) t->read_shut = true;
-    if (how != SHUT_RD) {
-        k->flags |= SOCK_WRITE_SHUT;
-        tcp_user_shutdown_write(t);
-    }
+    if (how != SHUT_WR) k->shut |= SHUT_FOR_READ;
+    if (how != SHUT_RD) k->shut |= SHUT_FOR_WRITE;
+    if (how != SHUT_RD) tcp_user_shutdown_write(t);
     t->event |= EVENT_STATE | EVENT_READABLE;
     sock_settle(s, k);
-    return 0;
+    return closed ? -ENOTCONN : 0;
 }
 
 int mytcp_shutdown(mytcp_stack *s, int fd, int how)

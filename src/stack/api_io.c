@@ -7,6 +7,8 @@
 #include "util/bytes.h"
 
 enum { SEND_MEAGRE_BYTES = 2048, IOV_COUNT_MAX = 1024, SEND_BYTES_MAX = 1 << 30 };
+/* What one call moves at most, as Linux has it (MAX_RW_COUNT). */
+enum { CALL_BYTES_MAX = 0x7ffff000 };
 
 /* An error of the connection, told once. */
 static int take_error(struct sock *k)
@@ -27,10 +29,9 @@ static uint64_t wait_until(const struct mytcp_stack *s, const struct sock *k, in
 /* May this socket send? 0, or why not. A connection that is opening may: the data waits. */
 static int send_state(struct sock *k)
 {
-    struct tcb *t = &k->tcb;
     if (k->error) return take_error(k);
-    if (t->fin_queued || (k->flags & SOCK_WRITE_SHUT)) return -EPIPE;
-    return t->state == ST_CLOSED || t->state == ST_LISTEN ? -EPIPE : 0;
+    if (sock_shut(k) & SHUT_FOR_WRITE) return -EPIPE;
+    return k->tcb.state == ST_CLOSED || k->tcb.state == ST_LISTEN ? -EPIPE : 0;
 }
 
 static void starve(struct mytcp_stack *s, struct sock *k)
@@ -46,8 +47,6 @@ static void starve(struct mytcp_stack *s, struct sock *k)
 /* How much may be queued now. */
 static uint32_t send_room(struct mytcp_stack *s, struct sock *k)
 {
-    bool opening = k->tcb.state == ST_SYN_SENT || k->tcb.state == ST_SYN_RCVD;
-    if (opening && !(k->flags & SOCK_CONNECTING)) return 0;
     uint32_t room = tcp_user_send_room(&k->tcb);
     if (!room || !mem_above(&s->mem, MEM_FULL_PERCENT)) return room;
     if (!k->tcb.sendq.len) return min_u32(room, SEND_MEAGRE_BYTES);
@@ -73,15 +72,8 @@ static size_t send_some(struct mytcp_stack *s, struct sock *k, const void *data,
 struct source {
     const struct iovec *iov;
     size_t count, skip; /* into the first */
+    bool fault;         /* met a piece of NULL */
 };
-
-/* Does nothing follow the first piece? */
-static bool last_piece(const struct source *from)
-{
-    size_t next = 1;
-    while (next < from->count && !from->iov[next].iov_len) next++;
-    return next == from->count;
-}
 
 /* Queue from the source until it is empty or there is no room; returns bytes taken. */
 static size_t send_source(struct mytcp_stack *s, struct sock *k, struct source *from, int flags)
@@ -89,8 +81,11 @@ static size_t send_source(struct mytcp_stack *s, struct sock *k, struct source *
     size_t total = 0;
     while (from->count) {
         size_t left = from->iov->iov_len - from->skip;
-        int more = last_piece(from) ? flags : flags | MSG_MORE;
-        size_t got = left ? send_some(s, k, (char *)from->iov->iov_base + from->skip, left, more) : 0;
+        int more = from->count > 1 ? flags | MSG_MORE : flags;
+        size_t got = 0;
+        from->fault = left && !from->iov->iov_base && send_room(s, k);
+        if (from->fault) break;
+        if (left) got = send_some(s, k, (char *)from->iov->iov_base + from->skip, left, more);
         total += got;
         from->skip += got;
         if (got < left) break;
@@ -115,6 +110,7 @@ static ssize_t send_blocking(struct mytcp_stack *s, int fd, struct source *from,
         }
         total += (ssize_t)send_source(s, k, from, flags);
         if (!from->count) return total;
+        if (from->fault) return total ? total : -EFAULT;
         error = stack_block(s, deadline);
         if (error) return total ? total : error;
         k = fd_sock(s, fd);
@@ -122,25 +118,24 @@ static ssize_t send_blocking(struct mytcp_stack *s, int fd, struct source *from,
     }
 }
 
-enum { SEND_FLAGS = MSG_DONTWAIT | MSG_MORE | MSG_OOB | MSG_NOSIGNAL };
-
 ssize_t mytcp_send(mytcp_stack *s, int fd, const void *data, size_t len_bytes, int flags)
 {
-    struct iovec iov = {(void *)(uintptr_t)data, len_bytes};
+    struct iovec iov = {(void *)(uintptr_t)data, min_u64(len_bytes, CALL_BYTES_MAX)};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     return mytcp_sendmsg(s, fd, &msg, flags);
 }
 
-/* Sum of the lengths, or why the vector is no good. */
-static ssize_t iov_total(const struct iovec *iov, size_t count)
+/* Sum of the lengths, as far as one call goes; or why the message is no good. */
+static ssize_t message_total(const struct msghdr *msg)
 {
-    size_t total = 0;
+    const struct iovec *iov = msg->msg_iov;
+    size_t count = msg->msg_iovlen, total = 0;
+    if (msg->msg_name && (int)msg->msg_namelen < 0) return -EINVAL;
     if (count > IOV_COUNT_MAX) return -EMSGSIZE;
     if (count && !iov) return -EFAULT;
     for (size_t i = 0; i < count; i++) {
-        if (iov[i].iov_len > (size_t)SSIZE_MAX - total) return -EINVAL;
-        if (iov[i].iov_len && !iov[i].iov_base) return -EFAULT;
-        total += iov[i].iov_len;
+        if (iov[i].iov_len > (size_t)SSIZE_MAX) return -EINVAL;
+        total = min_u64(total + iov[i].iov_len, CALL_BYTES_MAX);
     }
     return (ssize_t)total;
 }
@@ -150,11 +145,12 @@ static ssize_t do_sendmsg(struct mytcp_stack *s, int fd, const struct msghdr *ms
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
     if (!msg) return -EFAULT;
-    if (flags & ~SEND_FLAGS) return -EOPNOTSUPP;
-    ssize_t total = iov_total(msg->msg_iov, msg->msg_iovlen);
+    ssize_t total = message_total(msg);
     if (total < 0) return total;
-    struct source from = {msg->msg_iov, msg->msg_iovlen, 0};
+    if (flags & MSG_FASTOPEN) return -EOPNOTSUPP;
     if (!total) return send_state(k);
+    struct source from = {.iov = msg->msg_iov, .count = msg->msg_iovlen};
+    while (!from.iov[from.count - 1].iov_len) from.count--; /* the last piece is known as such */
     return send_blocking(s, fd, &from, flags);
 }
 
@@ -217,15 +213,14 @@ int mytcp_commit(mytcp_stack *s, int fd, size_t n_bytes)
 
 /* ---- recv ---- */
 
-/* Nothing is readable: 0 is the end of the stream, -EAGAIN not yet, else the error. */
+/* Nothing is readable: 0 is the end of the stream, -EAGAIN not yet, else the error. As on Linux the
+ * end stays the end, whatever came after the peer's FIN: the error is for those who send. */
 static int recv_state(struct sock *k)
 {
-    struct tcb *t = &k->tcb;
+    if (k->tcb.fin_rcvd) return 0;
     if (k->error) return take_error(k);
-    if (t->fin_rcvd || t->read_shut) return 0;
-    if (t->state == ST_LISTEN) return -ENOTCONN;
-    if (t->state == ST_CLOSED) return k->flags & SOCK_CONNECTED ? 0 : -ENOTCONN;
-    return -EAGAIN;
+    if (k->shut & SHUT_FOR_READ) return 0;
+    return k->tcb.state == ST_CLOSED || k->tcb.state == ST_LISTEN ? -ENOTCONN : -EAGAIN;
 }
 
 /* A read stops at the urgent mark (RFC 6093 3.2); one that starts there passes it. */
@@ -261,6 +256,7 @@ struct sink {
     const struct iovec *iov;
     size_t count, skip;
     bool peek, discard;
+    bool fault; /* met a piece of NULL */
     uint32_t peeked;
 };
 
@@ -273,6 +269,8 @@ static size_t recv_some(struct mytcp_stack *s, struct sock *k, struct sink *to)
     while (to->count && total < avail) {
         size_t left = to->iov->iov_len - to->skip;
         uint32_t n = (uint32_t)min_u64(left, avail - total);
+        to->fault = n && !to->discard && !to->iov->iov_base;
+        if (to->fault) break;
         if (!to->discard && n)
             recvq_copy(&t->recvq, to->peeked + total, (char *)to->iov->iov_base + to->skip, n);
         total += n;
@@ -287,11 +285,11 @@ static size_t recv_some(struct mytcp_stack *s, struct sock *k, struct sink *to)
     return total;
 }
 
+/* Who wants nothing waits for something, too: so Linux has it. */
 static uint32_t recv_low_water(const struct sock *k, int flags, size_t want)
 {
-    if (flags & MSG_WAITALL) return (uint32_t)min_u64(want, UINT32_MAX);
     uint32_t lowat = k->cold && k->cold->rcvlowat ? k->cold->rcvlowat : 1;
-    return (uint32_t)min_u64(lowat, want);
+    return max_u32((uint32_t)(flags & MSG_WAITALL ? want : min_u64(lowat, want)), 1);
 }
 
 static ssize_t recv_blocking(struct mytcp_stack *s, int fd, struct sink *to, size_t want, int flags)
@@ -302,7 +300,9 @@ static ssize_t recv_blocking(struct mytcp_stack *s, int fd, struct sink *to, siz
     for (;;) {
         bool marked = total && sock_at_mark(k); /* a read stops there */
         if (!marked) total += recv_some(s, k, to);
-        if (total >= target || marked) return (ssize_t)total;
+        bool full = !to->count && k->tcb.recvq.readable;
+        if (to->fault && !total) return -EFAULT;
+        if (total >= target || marked || full || to->fault) return (ssize_t)total;
         if (k->tcb.recvq.readable <= to->peeked) {
             if (total && (k->error || recv_state(k) == 0)) return (ssize_t)total;
             int state = total ? -EAGAIN : recv_state(k);
@@ -315,34 +315,24 @@ static ssize_t recv_blocking(struct mytcp_stack *s, int fd, struct sink *to, siz
     }
 }
 
-enum { RECV_FLAGS = MSG_DONTWAIT | MSG_PEEK | MSG_WAITALL | MSG_TRUNC | MSG_NOSIGNAL };
-
 static ssize_t do_recvmsg(struct mytcp_stack *s, int fd, struct msghdr *msg, int flags)
 {
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
     if (!msg) return -EFAULT;
+    ssize_t want = message_total(msg);
+    if (want < 0) return want;
+    if (flags & MSG_ERRQUEUE) return -EAGAIN; /* there is never anything in it */
+    if (k->listener) return -ENOTCONN;
     if (flags & MSG_OOB) return -EINVAL;
-    if (flags & ~RECV_FLAGS) return -EOPNOTSUPP;
-    bool discard = flags & MSG_TRUNC;
-    if (discard && msg->msg_iov && msg->msg_iovlen == 1 && !msg->msg_iov[0].iov_base) {
-        if (msg->msg_iov[0].iov_len > (size_t)SSIZE_MAX) return -EINVAL;
-    } else {
-        ssize_t sum = iov_total(msg->msg_iov, msg->msg_iovlen);
-        if (sum < 0) return sum;
-    }
-    size_t want = 0;
-    for (size_t i = 0; i < msg->msg_iovlen; i++) want += msg->msg_iov[i].iov_len;
-    msg->msg_flags = 0;
+    struct sink to = {.iov = msg->msg_iov, .count = msg->msg_iovlen, .peek = flags & MSG_PEEK,
+                      .discard = flags & MSG_TRUNC};
+    ssize_t got = recv_blocking(s, fd, &to, (size_t)want, flags);
+    if (got < 0) return got;
+    msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
     msg->msg_namelen = 0;
     msg->msg_controllen = 0;
-    if (!want) { /* asks about the state only, and takes no error away */
-        if (k->tcb.state == ST_LISTEN) return -ENOTCONN;
-        return k->tcb.state == ST_CLOSED && !(k->flags & SOCK_CONNECTED) && !k->error ? -ENOTCONN : 0;
-    }
-    struct sink to = {.iov = msg->msg_iov, .count = msg->msg_iovlen, .peek = flags & MSG_PEEK,
-                      .discard = discard};
-    return recv_blocking(s, fd, &to, want, flags);
+    return got;
 }
 
 ssize_t mytcp_recvmsg(mytcp_stack *s, int fd, struct msghdr *msg, int flags)
@@ -354,7 +344,7 @@ ssize_t mytcp_recvmsg(mytcp_stack *s, int fd, struct msghdr *msg, int flags)
 
 ssize_t mytcp_recv(mytcp_stack *s, int fd, void *data, size_t len_bytes, int flags)
 {
-    struct iovec iov = {data, len_bytes};
+    struct iovec iov = {data, min_u64(len_bytes, CALL_BYTES_MAX)};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     return mytcp_recvmsg(s, fd, &msg, flags);
 }

@@ -9,39 +9,59 @@
 
 static ip4_addr addr_load(const struct in_addr *a) { return (ip4_addr){load_be32((const uint8_t *)a)}; }
 
-static int parse_name(const struct sockaddr *addr, socklen_t len, ip4_addr *ip, uint16_t *port)
+struct name {
+    sa_family_t family;
+    ip4_addr ip;
+    uint16_t port;
+};
+
+/* Can it be read at all? */
+static int check_name(const struct sockaddr *addr, socklen_t len)
+{
+    if (len > sizeof(struct sockaddr_storage)) return -EINVAL;
+    return len && !addr ? -EFAULT : 0;
+}
+
+/* The whole of it, of whatever family: a bind or connect to an IPv4 address needs no less. */
+static int parse_name(const struct sockaddr *addr, socklen_t len, struct name *name)
 {
     struct sockaddr_in in;
-    if (!addr) return -EFAULT;
     if (len < sizeof(in)) return -EINVAL;
     memcpy(&in, addr, sizeof(in));
-    if (in.sin_family != AF_INET) return -EAFNOSUPPORT;
-    *ip = addr_load(&in.sin_addr);
-    *port = load_be16((const uint8_t *)&in.sin_port);
+    *name = (struct name){.family = in.sin_family, .ip = addr_load(&in.sin_addr)};
+    name->port = load_be16((const uint8_t *)&in.sin_port);
     return 0;
 }
 
 static int give_name(ip4_addr ip, uint16_t port, struct sockaddr *addr, socklen_t *len)
 {
     struct sockaddr_in in = {.sin_family = AF_INET};
-    if (!addr || !len) return -EFAULT;
+    if (!len) return -EFAULT;
     if ((int)*len < 0) return -EINVAL;
+    if (*len && !addr) return -EFAULT;
     store_be32((uint8_t *)&in.sin_addr, ip.v);
     store_be16((uint8_t *)&in.sin_port, port);
-    memcpy(addr, &in, min_u32(*len, sizeof(in)));
+    if (*len) memcpy(addr, &in, min_u32(*len, sizeof(in)));
     *len = sizeof(in);
     return 0;
 }
 
 /* ---- socket ---- */
 
+/* Linux's numbers that no header gives. */
+enum { SOCK_TYPE_MASK = 0xf, PROTOCOL_MAX = IPPROTO_MPTCP + 1 };
+
 static int do_socket(struct mytcp_stack *s, int domain, int type, int protocol)
 {
-    int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int kind = type & SOCK_TYPE_MASK;
+    bool other = kind == SOCK_RAW || (kind == SOCK_DGRAM && protocol == IPPROTO_TCP);
+    if (type & ~(SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC)) return -EINVAL;
+    if (domain < 0 || domain >= AF_MAX) return -EAFNOSUPPORT;
+    if (kind > SOCK_PACKET) return -EINVAL;
     if (domain != AF_INET) return -EAFNOSUPPORT;
-    if (kind < 0 || kind > SOCK_PACKET) return -EINVAL;
-    if (kind != SOCK_STREAM) return -ESOCKTNOSUPPORT;
-    if (protocol && protocol != IPPROTO_TCP) return -EPROTONOSUPPORT;
+    if (protocol < 0 || protocol >= PROTOCOL_MAX) return -EINVAL;
+    if (kind != SOCK_STREAM && !other) return -ESOCKTNOSUPPORT;
+    if (other || (protocol && protocol != IPPROTO_TCP)) return -EPROTONOSUPPORT;
     struct sock *k = sock_new(s);
     if (!k) return -ENOBUFS;
     if (type & SOCK_NONBLOCK) k->flags |= SOCK_NONBLOCKING;
@@ -63,7 +83,6 @@ static int hold_port(struct mytcp_stack *s, struct sock *k, uint16_t number, boo
 {
     bool strict = !(k->flags & SOCK_REUSE);
     if (!port_hold(s, number, strict, hard)) return -ENOBUFS;
-    k->active.node.local = s->addr;
     k->active.node.local_port = number;
     k->active.node.strict = strict;
     k->flags |= SOCK_BOUND;
@@ -83,16 +102,23 @@ static int bind_port(struct mytcp_stack *s, struct sock *k, uint16_t number)
 
 static int do_bind(struct mytcp_stack *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
-    ip4_addr ip;
-    uint16_t port;
+    struct name name;
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
-    int error = parse_name(addr, len, &ip, &port);
+    int error = check_name(addr, len);
+    if (!error) error = parse_name(addr, len, &name);
     if (error) return error;
-    if (ip.v != INADDR_ANY && ip.v != s->addr.v) return -EADDRNOTAVAIL;
+    bool any = name.ip.v == INADDR_ANY;
+    if (name.family != AF_INET && (name.family != AF_UNSPEC || !any)) return -EAFNOSUPPORT;
+    if (!any && name.ip.v != s->addr.v) return -EADDRNOTAVAIL;
     if ((k->flags & SOCK_BOUND) || k->tcb.state != ST_CLOSED) return -EINVAL;
-    if (ip.v == INADDR_ANY) k->flags |= SOCK_ANY_ADDR;
-    return bind_port(s, k, port);
+    error = bind_port(s, k, name.port);
+    if (error) return error;
+    k->active.node.local = name.ip;
+    k->flags &= (uint16_t)~(SOCK_ADDR_GIVEN | SOCK_PORT_GIVEN);
+    if (!any) k->flags |= SOCK_ADDR_GIVEN;
+    if (name.port) k->flags |= SOCK_PORT_GIVEN;
+    return 0;
 }
 
 int mytcp_bind(mytcp_stack *s, int fd, const struct sockaddr *addr, socklen_t len)
@@ -106,12 +132,10 @@ static int do_listen(struct mytcp_stack *s, int fd, int backlog)
 {
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
-    if (!k->listener && k->tcb.state != ST_CLOSED) return -EINVAL;
-    if (!k->listener && (k->flags & (SOCK_CONNECTED | SOCK_CONNECTING))) return -EINVAL;
+    if (k->phase != PHASE_UNCONNECTED) return -EINVAL;
     if (!(k->flags & SOCK_BOUND)) {
         int error = bind_port(s, k, 0);
         if (error) return error;
-        k->flags |= SOCK_ANY_ADDR;
     }
     /* Linux takes a negative backlog for the largest */
     return listen_start(s, k, backlog < 0 ? s->config.somaxconn : (uint32_t)backlog);
@@ -148,7 +172,6 @@ static int do_accept(struct mytcp_stack *s, int fd, struct sockaddr *addr, sockl
     struct sock *l = fd_sock(s, fd);
     if (!l) return -EBADF;
     if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) return -EINVAL;
-    if (addr && !len) return -EFAULT;
     uint64_t deadline = timeout_at(s, l->cold ? l->cold->rcvtimeo_us : 0);
     for (;;) {
         if (!l->listener) return -EINVAL;
@@ -159,11 +182,16 @@ static int do_accept(struct mytcp_stack *s, int fd, struct sockaddr *addr, sockl
         l = fd_sock(s, fd);
         if (!l) return -EBADF;
     }
-    int new_fd = fd_install(s, l->listener->accept_head);
+    struct sock *k = l->listener->accept_head;
+    int new_fd = fd_install(s, k);
     if (new_fd < 0) return new_fd;
-    struct sock *k = accept_pop(l);
+    int error = addr ? give_name(k->active.node.peer, k->active.node.peer_port, addr, len) : 0;
+    if (error) { /* it stays in the queue; Linux loses it */
+        fd_release(s, new_fd);
+        return error;
+    }
+    accept_pop(l);
     if (flags & SOCK_NONBLOCK) k->flags |= SOCK_NONBLOCKING;
-    if (addr) give_name(k->active.node.peer, k->active.node.peer_port, addr, len);
     return new_fd;
 }
 
@@ -176,25 +204,22 @@ int mytcp_accept(mytcp_stack *s, int fd, struct sockaddr *addr, socklen_t *len, 
 
 /* ---- connect ---- */
 
-/* What became of a connect that was begun: 0, the error (once), or -EALREADY. */
-static int connect_outcome(struct sock *k)
+static bool is_opening(const struct tcb *t)
 {
-    if (k->error) {
-        int error = k->error;
-        k->error = 0;
-        k->flags &= (uint16_t)~SOCK_CONNECTING;
-        return -error;
+    return t->state == ST_SYN_SENT || t->state == ST_SYN_RCVD;
+}
+
+/* How the attempt has ended: 0 or the error; in either case it is told with this. */
+static int connect_outcome(struct mytcp_stack *s, struct sock *k)
+{
+    if (k->tcb.state != ST_CLOSED) {
+        k->phase = PHASE_CONNECTED;
+        return 0;
     }
-    if (k->flags & SOCK_CONNECTED) {
-        bool first = k->flags & SOCK_CONNECTING;
-        k->flags &= (uint16_t)~SOCK_CONNECTING;
-        return first ? 0 : -EISCONN;
-    }
-    if (k->tcb.state == ST_CLOSED) {
-        k->flags &= (uint16_t)~SOCK_CONNECTING;
-        return -ECONNABORTED;
-    }
-    return -EALREADY;
+    int error = k->error ? k->error : ECONNABORTED;
+    k->error = 0;
+    sock_dissolve(s, k);
+    return -error;
 }
 
 static int begin_connect(struct mytcp_stack *s, struct sock *k, ip4_addr peer, uint16_t peer_port)
@@ -211,52 +236,62 @@ static int begin_connect(struct mytcp_stack *s, struct sock *k, ip4_addr peer, u
     } else if (node_find(s, s->addr, n->local_port, peer, peer_port)) {
         return -EADDRNOTAVAIL;
     }
+    n->local = s->addr;
     n->peer = peer;
     n->peer_port = peer_port;
     struct isn_tuple tuple = node_tuple(n);
-    struct tcp_options opt = k->tcb.opt;
-    const struct cc_algorithm *algorithm = k->tcb.cc.algorithm;
-    tcb_free(&k->tcb, &s->env);
-    tcb_init(&k->tcb, &s->env, &opt);
-    cc_init(&k->tcb.cc, algorithm);
-    if (k->cold) k->cold->reserved = 0;
     k->tcb.path_mtu = (uint16_t)pmtu_get(&s->pmtu, peer, s->env.now_us);
     tcp_open_active(&k->tcb, &s->env, isn_generate(&s->keys, &tuple, s->env.now_us),
                     isn_ts_offset(&s->keys, &tuple));
     node_insert(s, n);
-    k->flags |= SOCK_CONNECTING;
-    k->flags &= (uint16_t)~(SOCK_CONNECTED | SOCK_WRITE_SHUT);
+    k->phase = PHASE_CONNECTING;
+    k->error = 0; /* what is left of another attempt */
     sock_settle(s, k);
     return 0;
 }
 
+/* In a phase where connect() may begin: the errno of "not yet", or why it cannot. */
+static int try_connect(struct mytcp_stack *s, struct sock *k, const struct sockaddr *addr,
+                       socklen_t len)
+{
+    struct name to;
+    if (k->phase == PHASE_CONNECTING) return -EALREADY;
+    if (k->phase == PHASE_CONNECTED) return -EISCONN;
+    if (k->phase == PHASE_DISCONNECTING) return -EINVAL;
+    if (k->tcb.state != ST_CLOSED) return -EISCONN; /* it listens */
+    int error = parse_name(addr, len, &to);
+    if (error) return error;
+    if (to.family != AF_INET) return -EAFNOSUPPORT;
+    error = begin_connect(s, k, to.ip, to.port);
+    return error ? error : -EINPROGRESS;
+}
+
 static int do_connect(struct mytcp_stack *s, int fd, const struct sockaddr *addr, socklen_t len)
 {
-    ip4_addr peer;
-    uint16_t port;
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
-    int error = parse_name(addr, len, &peer, &port);
+    int error = check_name(addr, len);
     if (error) return error;
-    if (k->listener) return -EISCONN;
-    bool begun = k->tcb.state != ST_CLOSED || (k->flags & SOCK_CONNECTING);
-    if (begun) {
-        error = connect_outcome(k);
-        if (error != -EALREADY || (k->flags & SOCK_NONBLOCKING)) return error;
-    } else {
-        if (k->flags & SOCK_CONNECTED) return -EISCONN;
-        error = begin_connect(s, k, peer, port);
-        if (error) return error;
+    if (len < sizeof(addr->sa_family)) return -EINVAL;
+    sa_family_t family;
+    memcpy(&family, addr, sizeof(family));
+    if (family == AF_UNSPEC) {
+        sock_dissolve(s, k);
+        s->wake = true;
+        return 0;
     }
+    int pending = try_connect(s, k, addr, len);
+    if (k->phase != PHASE_CONNECTING) return pending;
     uint64_t deadline = timeout_at(s, k->cold ? k->cold->sndtimeo_us : 0);
-    while ((error = connect_outcome(k)) == -EALREADY) {
-        if (k->flags & SOCK_NONBLOCKING) return -EINPROGRESS;
+    while (is_opening(&k->tcb)) {
+        if (k->flags & SOCK_NONBLOCKING) return pending;
         error = stack_block(s, deadline);
-        if (error) return error == -EAGAIN ? -EINPROGRESS : error;
+        if (error) return error == -EAGAIN ? pending : error;
         k = fd_sock(s, fd);
         if (!k) return -EBADF;
     }
-    return error;
+    if (k->phase != PHASE_CONNECTING) return -EPIPE; /* dissolved by another thread */
+    return connect_outcome(s, k);
 }
 
 int mytcp_connect(mytcp_stack *s, int fd, const struct sockaddr *addr, socklen_t len)
@@ -272,8 +307,7 @@ static int do_getsockname(struct mytcp_stack *s, int fd, struct sockaddr *addr, 
 {
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
-    bool any = !(k->flags & SOCK_BOUND) || ((k->flags & SOCK_ANY_ADDR) && !k->active.node.peer_port);
-    return give_name((ip4_addr){any ? INADDR_ANY : s->addr.v}, k->active.node.local_port, addr, len);
+    return give_name(k->active.node.local, k->active.node.local_port, addr, len);
 }
 
 int mytcp_getsockname(mytcp_stack *s, int fd, struct sockaddr *addr, socklen_t *len)

@@ -185,7 +185,7 @@ void config_options(struct tcp_options *o, const struct mytcp_config *c)
     *o = (struct tcp_options){
         .rcvbuf = c->rcvbuf_bytes,
         .sndbuf = c->sndbuf_bytes,
-        .user_timeout_us = c->user_timeout_us,
+        .user_timeout_ms = c->user_timeout_us / 1000 + !!(c->user_timeout_us % 1000),
         .fin_wait2_us = c->fin_wait2_us,
         .keep_idle_s = (uint16_t)c->keepalive_idle_s,
         .keep_intvl_s = (uint16_t)c->keepalive_intvl_s,

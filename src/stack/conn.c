@@ -106,6 +106,21 @@ static void unstarve(struct sock *k)
     k->flags &= (uint16_t)~SOCK_STARVED;
 }
 
+unsigned sock_shut(const struct sock *k)
+{
+    unsigned shut = k->shut;
+    if (k->tcb.fin_rcvd) shut |= SHUT_FOR_READ;
+    if (k->tcb.fin_queued) shut |= SHUT_FOR_WRITE;
+    return shut;
+}
+
+void sock_release_port(struct mytcp_stack *s, struct sock *k)
+{
+    if (!(k->flags & SOCK_BOUND)) return;
+    port_drop(s, k->active.node.local_port, k->active.node.strict, k->flags & SOCK_BOUND_HARD);
+    k->flags &= (uint16_t)~(SOCK_BOUND | SOCK_BOUND_HARD | SOCK_PORT_GIVEN);
+}
+
 void sock_free(struct mytcp_stack *s, struct sock *k)
 {
     if (k->listener) listen_stop(s, k);
@@ -115,8 +130,7 @@ void sock_free(struct mytcp_stack *s, struct sock *k)
     active_dequeue(s, &k->active);
     wheel_cancel(&s->wheel, &k->active.timer);
     node_remove(s, &k->active.node);
-    if (k->flags & SOCK_BOUND)
-        port_drop(s, k->active.node.local_port, k->active.node.strict, k->flags & SOCK_BOUND_HARD);
+    sock_release_port(s, k);
     tcb_free(&k->tcb, &s->env);
     mem_free(&s->mem, MEM_CONN, k->cold, sizeof(*k->cold));
     mem_free(&s->mem, MEM_CONN, k, sizeof(*k));
@@ -144,14 +158,54 @@ static void leave_table(struct mytcp_stack *s, struct sock *k)
         k->error = t->error;
         t->error = 0;
     }
+    k->shut = SHUT_FOR_BOTH;
+    if (!(k->flags & SOCK_PORT_GIVEN)) sock_release_port(s, k);
     wheel_cancel(&s->wheel, &k->active.timer);
     active_dequeue(s, &k->active);
+}
+
+/* The RST goes out by itself: the TCB is not there any more when output looks. */
+static int abort_connection(struct mytcp_stack *s, struct sock *k)
+{
+    struct tcb *t = &k->tcb;
+    struct tcp_out out;
+    if (t->state == ST_CLOSED) return 0;
+    if (t->state == ST_SYN_SENT) return ECONNRESET; /* nobody knows of us yet */
+    if (t->state == ST_CLOSING || t->state == ST_LAST_ACK) return 0; /* 3.10.5: the peer is done */
+    t->mark = MARK_RST;
+    if (tcp_output(t, &s->env, &out)) reply_from(s, &k->active.node, &out.seg);
+    return ECONNRESET;
+}
+
+void sock_dissolve(struct mytcp_stack *s, struct sock *k)
+{
+    struct tcp_options opt = k->tcb.opt;
+    const struct cc_algorithm *algorithm = k->tcb.cc.algorithm;
+    bool idle = k->tcb.state == ST_CLOSED; /* only bound, perhaps: it stays so */
+    if (k->listener) listen_stop(s, k);
+    int error = abort_connection(s, k);
+    if (error) k->error = (uint8_t)error;
+    node_remove(s, &k->active.node);
+    wheel_cancel(&s->wheel, &k->active.timer);
+    active_dequeue(s, &k->active);
+    unstarve(k);
+    tcb_free(&k->tcb, &s->env);
+    tcb_init(&k->tcb, &s->env, &opt);
+    cc_init(&k->tcb.cc, algorithm);
+    if (k->cold) k->cold->reserved = 0;
+    if (!idle && !(k->flags & SOCK_PORT_GIVEN)) sock_release_port(s, k);
+    if (!(k->flags & SOCK_ADDR_GIVEN)) k->active.node.local = (ip4_addr){INADDR_ANY};
+    k->active.node.peer = (ip4_addr){INADDR_ANY};
+    k->active.node.peer_port = 0;
+    k->phase = PHASE_UNCONNECTED;
+    k->shut = 0;
+    k->tcb.event = EVENT_STATE | EVENT_READABLE | EVENT_WRITABLE;
+    tell_events(s, k);
 }
 
 void sock_settle(struct mytcp_stack *s, struct sock *k)
 {
     struct tcb *t = &k->tcb;
-    if (t->state == ST_ESTABLISHED) k->flags |= SOCK_CONNECTED;
     if (t->state == ST_CLOSED || t->state == ST_TIME_WAIT) {
         if (k->active.node.in_table) leave_table(s, k);
         if (t->orphan) {

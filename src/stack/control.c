@@ -34,17 +34,15 @@ static int do_ioctl(struct mytcp_stack *s, int fd, unsigned long request, int *a
 {
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
-    if (!arg) return -EFAULT;
     const struct tcb *t = &k->tcb;
     uint32_t sent = min_u32(seq_len(t->snd_una, t->snd_nxt), t->sendq.len);
+    bool queue = request == FIONREAD || request == SIOCOUTQ || request == SIOCOUTQNSD;
+    if (!queue && request != FIONBIO && request != SIOCATMARK) return -ENOTTY;
+    if (queue && k->listener) return -EINVAL;
+    if (!arg) return -EFAULT;
     if (request == FIONBIO) return set_nonblocking(k, *arg != 0);
-    if (request == SIOCATMARK) {
-        *arg = sock_at_mark(k);
-        return 0;
-    }
-    if (request != FIONREAD && request != SIOCOUTQ && request != SIOCOUTQNSD) return -ENOTTY;
-    if (k->listener) return -EINVAL;
-    if (request == FIONREAD) *arg = (int)t->recvq.readable;
+    if (request == SIOCATMARK) *arg = sock_at_mark(k);
+    else if (request == FIONREAD) *arg = (int)t->recvq.readable;
     else if (request == SIOCOUTQ) *arg = (int)t->sendq.len;
     else *arg = (int)(t->sendq.len - sent);
     return 0;

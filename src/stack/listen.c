@@ -111,7 +111,8 @@ static struct sock *promote(struct mytcp_stack *s, struct sock *l, const struct 
     k->active.node.kind = NODE_SOCK;
     k->active.node.in_table = k->active.node.queued = false;
     k->tcb = *t;
-    k->flags = SOCK_BOUND | SOCK_CONNECTED | (l->flags & (SOCK_REUSE | SOCK_LINGER | SOCK_OOBINLINE));
+    k->flags = SOCK_BOUND | (l->flags & (SOCK_REUSE | SOCK_LINGER | SOCK_OOBINLINE));
+    k->phase = PHASE_CONNECTED;
     k->linger_s = l->linger_s;
     if (l->cold) k->cold = mem_zalloc(&s->mem, MEM_CONN, sizeof(*k->cold));
     if (k->cold) k->cold->rcvlowat = l->cold->rcvlowat;

@@ -20,26 +20,20 @@ static uint32_t poll_connection(const struct mytcp_stack *s, const struct sock *
     const struct tcb *t = &k->tcb;
     uint32_t lowat = k->cold && k->cold->rcvlowat ? k->cold->rcvlowat : 1, mask = 0;
     bool opening = t->state == ST_SYN_SENT || (t->state == ST_SYN_RCVD && !t->passive);
-    bool closed = t->state == ST_CLOSED;
-    bool eof = t->fin_rcvd || t->read_shut || closed;
-    bool write_shut = t->fin_queued || closed;
-    if (opening) return 0;
-    bool full = t->recvq.readable && tcb_rcv_wnd(t) < t->rcv_mss; /* no more will come */
-    if (t->recvq.readable >= lowat || full) mask |= POLLIN | POLLRDNORM;
-    if (eof) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (write_shut || sock_writable(s, k)) mask |= POLLOUT | POLLWRNORM;
-    if (closed || (eof && write_shut)) mask |= POLLHUP;
+    unsigned shut = sock_shut(k);
+    if (shut == SHUT_FOR_BOTH || t->state == ST_CLOSED) mask |= POLLHUP;
+    if (shut & SHUT_FOR_READ) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
+    if (opening) return mask;
+    if (t->recvq.readable >= min_u32(lowat, t->opt.rcvbuf)) mask |= POLLIN | POLLRDNORM;
+    if ((shut & SHUT_FOR_WRITE) || sock_writable(s, k)) mask |= POLLOUT | POLLWRNORM;
     if (t->urgent_rcv) mask |= POLLPRI;
     return mask;
 }
 
 uint32_t sock_poll(const struct mytcp_stack *s, const struct sock *k)
 {
-    uint32_t mask = k->error ? POLLERR : 0;
-    if (k->listener) return mask | (k->listener->accept_head ? POLLIN | POLLRDNORM : 0);
-    if (k->tcb.state == ST_CLOSED && !(k->flags & (SOCK_CONNECTED | SOCK_CONNECTING)))
-        return mask | POLLOUT | POLLWRNORM | POLLHUP; /* never connected */
-    return mask | poll_connection(s, k);
+    if (k->listener) return k->listener->accept_head ? POLLIN | POLLRDNORM : 0;
+    return poll_connection(s, k) | (k->error ? POLLERR : 0);
 }
 
 void ready_add(struct mytcp_stack *s, struct sock *k)

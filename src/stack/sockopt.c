@@ -7,7 +7,8 @@
 #include "stack/stack.h"
 #include "util/bytes.h"
 
-enum { BUFFER_MIN = 256, MAXSEG_MIN = 88, MAXSEG_MAX = 32767, KEEP_S_MAX = 32767, KEEP_COUNT_MAX = 127 };
+enum { BUFFER_MIN = 256, MAXSEG_MIN = 88, MAXSEG_MAX = 32767 };
+enum { KEEP_S_MAX = 32767, KEEP_COUNT_MAX = 127, LINGER2_MAX_S = 120 };
 
 /* ---- the integers: each reads or writes one int ---- */
 
@@ -49,12 +50,12 @@ TCB_GET(get_cork, k->tcb.opt.cork)
 TCB_GET(get_keepidle, k->tcb.opt.keep_idle_s)
 TCB_GET(get_keepintvl, k->tcb.opt.keep_intvl_s)
 TCB_GET(get_keepcnt, k->tcb.opt.keep_probes)
-TCB_GET(get_linger2, k->tcb.opt.fin_wait2_us / 1000000)
+TCB_GET(get_linger2, k->tcb.opt.fin_wait2_us ? (int)(k->tcb.opt.fin_wait2_us / 1000000) : -1)
 TCB_GET(get_syncnt, k->tcb.opt.syn_count ? k->tcb.opt.syn_count : s->config.syn_retries)
 TCB_GET(get_defer, k->cold ? k->cold->defer_accept_s : 0)
 TCB_GET(get_clamp, k->tcb.opt.window_clamp)
 TCB_GET(get_quickack, k->tcb.quick != 0)
-TCB_GET(get_user_timeout, k->tcb.opt.user_timeout_us / 1000)
+TCB_GET(get_user_timeout, k->tcb.opt.user_timeout_ms)
 TCB_GET(get_lowat, k->tcb.opt.notsent_lowat)
 
 static int get_maxseg(const struct mytcp_stack *s, const struct sock *k)
@@ -109,7 +110,7 @@ static int set_sndbuf(struct mytcp_stack *s, struct sock *k, int v)
 static int set_rcvlowat(struct mytcp_stack *s, struct sock *k, int v)
 {
     if (!sock_cold(s, k)) return -ENOBUFS;
-    k->cold->rcvlowat = (uint32_t)clamp(v, 1, INT32_MAX);
+    k->cold->rcvlowat = (uint32_t)clamp(v, 1, s->config.rcvbuf_max_bytes);
     k->tcb.event |= EVENT_READABLE; /* what is there may be enough now */
     return 0;
 }
@@ -165,11 +166,11 @@ static int set_keepcnt(struct mytcp_stack *s, struct sock *k, int v)
     return 0;
 }
 
+/* As Linux: 0 is the default, negative leaves FIN-WAIT-2 to nobody. */
 static int set_linger2(struct mytcp_stack *s, struct sock *k, int v)
 {
-    uint32_t max_s = s->config.fin_wait2_us / 1000000;
-    uint32_t chosen = v <= 0 || (uint32_t)v > max_s ? s->config.fin_wait2_us : (uint32_t)v * 1000000;
-    k->tcb.opt.fin_wait2_us = chosen;
+    uint32_t us = v < 0 ? 0 : (uint32_t)clamp(v, 0, LINGER2_MAX_S) * 1000000u;
+    k->tcb.opt.fin_wait2_us = v ? us : s->config.fin_wait2_us;
     return 0;
 }
 
@@ -193,7 +194,7 @@ static int set_clamp(struct mytcp_stack *s, struct sock *k, int v)
 {
     (void)s;
     if (!v && k->tcb.state != ST_CLOSED) return -EINVAL;
-    k->tcb.opt.window_clamp = v ? (uint32_t)clamp(v, BUFFER_MIN / 2, INT32_MAX) : 0;
+    k->tcb.opt.window_clamp = v ? (uint32_t)clamp(v < 0 ? 0 : v, BUFFER_MIN / 2, INT32_MAX) : 0;
     return 0;
 }
 
@@ -209,7 +210,7 @@ static int set_user_timeout(struct mytcp_stack *s, struct sock *k, int v)
 {
     (void)s;
     if (v < 0) return -EINVAL;
-    k->tcb.opt.user_timeout_us = (uint32_t)min_u64((uint64_t)v * 1000, UINT32_MAX);
+    k->tcb.opt.user_timeout_ms = (uint32_t)v;
     return 0;
 }
 
@@ -247,6 +248,19 @@ static const struct option options[] = {
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT, get_lowat, set_lowat},
 };
 
+/* Options that are no int. */
+static bool is_wide(int level, int name)
+{
+    return level == SOL_SOCKET && (name == SO_LINGER || name == SO_RCVTIMEO || name == SO_SNDTIMEO);
+}
+
+static bool is_congestion(int level, int name)
+{
+    return level == IPPROTO_TCP && name == TCP_CONGESTION;
+}
+
+static bool is_ours(int level) { return level == SOL_SOCKET || level == IPPROTO_TCP; }
+
 static const struct option *find_option(int level, int name)
 {
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -262,7 +276,7 @@ static int set_linger(struct sock *k, const void *value, socklen_t len)
     if (len < sizeof(l)) return -EINVAL;
     memcpy(&l, value, sizeof(l));
     set_flag(k, SOCK_LINGER, l.l_onoff);
-    k->linger_s = (uint16_t)clamp(l.l_linger, 0, UINT16_MAX);
+    if (l.l_onoff) k->linger_s = (uint16_t)clamp(l.l_linger, 0, UINT16_MAX);
     return 0;
 }
 
@@ -273,7 +287,10 @@ static int set_timeout(struct mytcp_stack *s, struct sock *k, int name, const vo
     memcpy(&t, value, sizeof(t));
     if (t.tv_usec < 0 || t.tv_usec >= 1000000) return -EDOM;
     if (!sock_cold(s, k)) return -ENOBUFS;
-    uint64_t us = t.tv_sec < 0 ? 1 : min_u64((uint64_t)t.tv_sec, UINT32_MAX) * 1000000 + (uint64_t)t.tv_usec;
+    uint64_t us = (uint64_t)t.tv_usec;
+    if (t.tv_sec < 0) us = 1; /* at once, as on Linux */
+    else if ((uint64_t)t.tv_sec > UINT32_MAX) us = 0; /* over a century: none */
+    else us += (uint64_t)t.tv_sec * 1000000;
     *(name == SO_RCVTIMEO ? &k->cold->rcvtimeo_us : &k->cold->sndtimeo_us) = us;
     return 0;
 }
@@ -282,8 +299,9 @@ static int set_congestion(struct mytcp_stack *s, struct sock *k, const void *val
 {
     char name[CC_NAME_MAX] = "";
     if (!len) return -EINVAL;
+    if (!value) return -EFAULT;
     memcpy(name, value, min_u32(len, CC_NAME_MAX - 1));
-    const struct cc_algorithm *algorithm = cc_find(name);
+    const struct cc_algorithm *algorithm = *name ? cc_find(name) : NULL;
     if (!algorithm) return -ENOENT;
     cc_switch(&k->tcb.cc, algorithm, &s->mem);
     return 0;
@@ -294,15 +312,15 @@ static int do_setsockopt(struct mytcp_stack *s, int fd, int level, int name, con
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
     const struct option *o = find_option(level, name);
-    bool wide = level == SOL_SOCKET && (name == SO_LINGER || name == SO_RCVTIMEO || name == SO_SNDTIMEO);
-    bool congestion = level == IPPROTO_TCP && name == TCP_CONGESTION;
-    if ((!o || !o->set) && !wide && !congestion) return -ENOPROTOOPT;
-    if (!value) return -EFAULT;
-    if ((int)len < 0) return -EINVAL;
-    if (congestion) return set_congestion(s, k, value, len);
-    if (wide) return name == SO_LINGER ? set_linger(k, value, len) : set_timeout(s, k, name, value, len);
     int v;
+    if ((int)len < 0) return -EINVAL;
+    if (!is_ours(level)) return -ENOPROTOOPT;
+    if (is_congestion(level, name)) return set_congestion(s, k, value, len);
     if (len < sizeof(v)) return -EINVAL;
+    if (!value) return -EFAULT;
+    if (is_wide(level, name))
+        return name == SO_LINGER ? set_linger(k, value, len) : set_timeout(s, k, name, value, len);
+    if (!o || !o->set) return -ENOPROTOOPT;
     memcpy(&v, value, sizeof(v));
     int error = o->set(s, k, v);
     if (!error) sock_settle(s, k);
@@ -319,7 +337,8 @@ int mytcp_setsockopt(mytcp_stack *s, int fd, int level, int name, const void *va
 static int give(void *value, socklen_t *len, const void *data, size_t size)
 {
     size_t n = *len < size ? *len : size;
-    memcpy(value, data, n);
+    if (n && !value) return -EFAULT;
+    if (n) memcpy(value, data, n);
     *len = (socklen_t)n;
     return 0;
 }
@@ -369,7 +388,8 @@ static int do_getsockopt(struct mytcp_stack *s, int fd, int level, int name, voi
 {
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
-    if (!value || !len) return -EFAULT;
+    if (!is_ours(level) && level != IPPROTO_IP) return -EOPNOTSUPP;
+    if (!len) return -EFAULT;
     if ((int)*len < 0) return -EINVAL;
     const struct option *o = find_option(level, name);
     int v;

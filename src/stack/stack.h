@@ -71,17 +71,24 @@ enum sock_flag {
     SOCK_REUSE = 1 << 1,
     SOCK_BOUND = 1 << 2,      /* has a port reference */
     SOCK_BOUND_HARD = 1 << 3, /* ... by bind() */
-    SOCK_CONNECTING = 1 << 4, /* connect() was called and its outcome not yet told */
-    SOCK_CONNECTED = 1 << 5,  /* was established once */
+    SOCK_PORT_GIVEN = 1 << 4, /* bind() named the port: it stays when the connection ends */
+    SOCK_ADDR_GIVEN = 1 << 5, /* bind() named the address */
     SOCK_LINGER = 1 << 6,
     SOCK_ACCEPTING = 1 << 7,  /* waits in an accept queue */
     SOCK_STARVED = 1 << 8,    /* a send was refused for want of memory */
-    SOCK_EOF_SEEN = 1 << 9,
-    SOCK_ON_READY = 1 << 10,
-    SOCK_WRITE_SHUT = 1 << 11,
-    SOCK_OOBINLINE = 1 << 12,
-    SOCK_ANY_ADDR = 1 << 13   /* bound to INADDR_ANY */
+    SOCK_ON_READY = 1 << 9,
+    SOCK_OOBINLINE = 1 << 10
 };
+
+/* What connect() knows, as Linux's socket layer does. */
+enum sock_phase {
+    PHASE_UNCONNECTED,
+    PHASE_CONNECTING,   /* connect() was called, its outcome not yet told */
+    PHASE_CONNECTED,    /* told, or accepted; it stays so when the connection has ended */
+    PHASE_DISCONNECTING /* shut down after it had failed: good for nothing but AF_UNSPEC */
+};
+
+enum sock_shut { SHUT_FOR_READ = 1, SHUT_FOR_WRITE = 2, SHUT_FOR_BOTH = 3 };
 
 struct sock {
     struct active active;
@@ -90,6 +97,8 @@ struct sock {
     uint16_t linger_s;
     uint8_t error;           /* SO_ERROR, reported once */
     uint8_t pending;         /* events not yet looked at by mytcp_wait (edge-triggered) */
+    uint8_t phase;           /* enum sock_phase */
+    uint8_t shut;            /* enum sock_shut: by shutdown(); both when a connection has ended */
     struct sock *list_next, **list_prev; /* accept queue, or the starved (prev: those only) */
     struct sock *ready_next, **ready_prev;
     uint32_t watch;
@@ -221,6 +230,12 @@ struct sock *sock_new(struct mytcp_stack *s);
 struct sock_cold *sock_cold(struct mytcp_stack *s, struct sock *k);
 /* Is the next byte to be read the urgent one (api_io.c)? */
 bool sock_at_mark(const struct sock *k);
+/* In which directions nothing more comes or goes, FINs included. */
+unsigned sock_shut(const struct sock *k);
+/* The port, if it has one, is somebody else's. */
+void sock_release_port(struct mytcp_stack *s, struct sock *k);
+/* As new, but for its options and what bind() named; a connection is reset, a listener stopped. */
+void sock_dissolve(struct mytcp_stack *s, struct sock *k);
 /* Take everything away, at once and silently. */
 void sock_free(struct mytcp_stack *s, struct sock *k);
 /* After any verb ran on its TCB: table, timers, output queue, events. May free it. */

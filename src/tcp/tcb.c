@@ -195,8 +195,8 @@ uint64_t tcb_deadline(const struct tcb *t)
 {
     uint64_t at = min_u64(min_u64(t->rexmt_at_us, t->delack_at_us), t->keep_at_us);
     at = min_u64(at, min_u64(t->probe_at_us, recovery_reorder_at(&t->recovery)));
-    if (t->opt.user_timeout_us && t->unacked_us != TIME_NEVER)
-        at = min_u64(at, t->unacked_us + t->opt.user_timeout_us);
+    if (t->opt.user_timeout_ms && t->unacked_us != TIME_NEVER)
+        at = min_u64(at, t->unacked_us + t->opt.user_timeout_ms * 1000ull);
     return at;
 }
 

@@ -91,7 +91,7 @@ enum tcp_event {
 /* Options that the application sets (all live in the TCB; 0 means the default unless noted). */
 struct tcp_options {
     uint32_t rcvbuf, sndbuf;       /* bytes of payload */
-    uint32_t user_timeout_us;      /* 0: none */
+    uint32_t user_timeout_ms;      /* 0: none */
     uint32_t notsent_lowat;        /* 0: none */
     uint32_t window_clamp;         /* 0: none */
     uint32_t fin_wait2_us;         /* how long FIN-WAIT-2 lasts after close() */
@@ -110,7 +110,6 @@ struct tcb {
     bool passive : 1, by_cookie : 1;
     bool wscale_ok : 1, ts_ok : 1, sack_ok : 1;
     bool orphan : 1;       /* the application has closed it: nobody reads */
-    bool read_shut : 1;    /* SHUT_RD */
     bool fin_queued : 1;   /* FIN stands after the last byte of sendq */
     bool fin_sent : 1;     /* ... and was sent: snd_nxt counts it */
     bool fin_rcvd : 1;     /* rcv_nxt counts it */

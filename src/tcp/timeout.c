@@ -97,8 +97,8 @@ static void keep_timeout(struct tcb *t, struct tcp_env *env)
 void tcp_timeout(struct tcb *t, struct tcp_env *env)
 {
     uint64_t now = env->now_us;
-    if (t->opt.user_timeout_us && t->unacked_us != TIME_NEVER &&
-        now >= t->unacked_us + t->opt.user_timeout_us) {
+    if (t->opt.user_timeout_ms && t->unacked_us != TIME_NEVER &&
+        now >= t->unacked_us + t->opt.user_timeout_ms * 1000ull) {
         give_up(t, env);
         return;
     }

@@ -31,11 +31,13 @@ SCENARIO(io_checks_its_pointers_and_lengths)
     FAILS(w, mytcp_sendmsg(w->stack, w->fd, &msg, 0), EFAULT);
     msg = (struct msghdr){.msg_iov = &ok, .msg_iovlen = IOV_MAX + 1};
     FAILS(w, mytcp_sendmsg(w->stack, w->fd, &msg, 0), EMSGSIZE);
-    FAILS(w, mytcp_send(w->stack, w->fd, data, 1, 0x40000000), EOPNOTSUPP);
+    FAILS(w, mytcp_send(w->stack, w->fd, data, 1, MSG_FASTOPEN), EOPNOTSUPP);
+    FAILS(w, mytcp_recv(w->stack, w->fd, data, 1, MSG_ERRQUEUE), EAGAIN);
     QUIET(w);
     IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 4);
     OUT(w, .flags = ACK, .seq = 1, .ack = 5);
     FAILS(w, mytcp_recv(w->stack, w->fd, NULL, 1, 0), EFAULT);
+    assert_int_equal(mytcp_recv(w->stack, w->fd, data, SIZE_MAX, MSG_PEEK), 4);
     FAILS(w, mytcp_recvmsg(w->stack, w->fd, NULL, 0), EFAULT);
     assert_int_equal(mytcp_recv(w->stack, w->fd, data, 0, 0), 0);
     assert_int_equal(mytcp_recv(w->stack, w->fd, data, sizeof(data), MSG_PEEK), 4);
@@ -61,6 +63,20 @@ SCENARIO(scattered_reads_and_writes_keep_their_order)
     assert_int_equal(a[2], wire_byte(false, 2));
     assert_int_equal(b[0], wire_byte(false, 3));
     assert_int_equal(c[35], wire_byte(false, 39));
+}
+
+SCENARIO(the_end_of_stream_stays_the_end_when_a_reset_follows)
+{
+    char byte;
+    wire_passive(w);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 2);
+    IN(w, .flags = RST, .seq = 2);
+    wire_eof(w);
+    wire_eof(w);
+    FAILS(w, mytcp_send(w->stack, w->fd, "x", 1, 0), EPIPE);
+    assert_int_equal(wire_so_error(w), 0);
+    FAILS(w, mytcp_recv(w->stack, w->fd, &byte, 1, MSG_OOB), EINVAL);
 }
 
 SCENARIO(the_zero_copy_calls_check_their_counts)
@@ -288,6 +304,7 @@ SCENARIO(an_error_is_reported_once)
 
 WIRE_MAIN(WIRE_TEST(io_checks_its_pointers_and_lengths),
           WIRE_TEST(scattered_reads_and_writes_keep_their_order),
+          WIRE_TEST(the_end_of_stream_stays_the_end_when_a_reset_follows),
           WIRE_TEST(the_zero_copy_calls_check_their_counts), WIRE_TEST(a_full_send_queue_is_eagain),
           WIRE_TEST(socket_options_check_everything), WIRE_TEST(socket_options_read_back),
           WIRE_TEST(getsockopt_cuts_to_the_length_given),
