@@ -52,6 +52,9 @@ int live_loop(struct live *l);      /* PORT: echo by someone else's epoll, non-b
 int live_ping(struct live *l);      /* HOST COUNT BYTES: ICMP echo, the reply's bytes checked */
 int live_udp(struct live *l);       /* HOST PORT: a datagram must be answered by port unreachable */
 
+/* both stacks side by side: differ.c */
+int live_differ(struct live *l);    /* PART, four addresses: the same calls give the same answers */
+
 int live_numbers(struct live *l);   /* BYTES: to stdout what mytcp-echo serves at /bytes/BYTES */
 
 #endif
