@@ -39,6 +39,7 @@ static enum drop_reason reject_sequence(struct tcb *t, struct tcp_env *env, cons
 {
     uint32_t space = tcp_segment_space(seg);
     if (seg->flags & TCP_RST) return DROP_RST_IGNORED;
+    tcp_note_duplicate(t, seg);
     /* 3.10.7.4 eighth, TIME-WAIT: the FIN again means that our ACK was lost */
     if (t->state == ST_TIME_WAIT && (seg->flags & TCP_FIN) && reason == DROP_SEQ_OLD &&
         seq_eq(seq_add(seg->seq, space), t->rcv_nxt))

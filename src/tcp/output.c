@@ -23,19 +23,32 @@ static void add_timestamps(const struct tcb *t, const struct tcp_env *env, struc
     seg->tsecr = t->ts_recent;
 }
 
+/* The duplicate lies below the ACK, or in the block that would come second: otherwise nobody could tell it
+ * from an ordinary block (RFC 2883 5). */
+static bool dsack_tells(const struct tcb *t, const struct recvq_range *second)
+{
+    seq_t end = seq_add(t->dsack, t->dsack_len);
+    if (!t->dsack_len) return false;
+    if (seq_leq(end, t->rcv_nxt)) return true;
+    return second && seq_geq(t->dsack, seq_add(t->rcv_nxt, second->start)) &&
+           seq_leq(end, seq_add(t->rcv_nxt, second->end));
+}
+
 /* As many blocks as fit beside timestamps, and leave room for payload on a narrow path. */
 static void add_sack(const struct tcb *t, const struct tcp_env *env, struct tcp_segment *seg)
 {
-    if (!t->sack_ok || !t->recvq.ooo) return;
+    if (!t->sack_ok || (!t->recvq.ooo && !t->dsack_len)) return;
     struct recvq_range range[TCP_SACK_MAX];
     uint32_t room = tcb_snd_mss(t, env, tcb_option_bytes(t));
     int max = t->ts_ok ? TCP_SACK_MAX - 1 : TCP_SACK_MAX;
     while (max > 0 && 4u + 8u * (unsigned)max + 8u > room) max--;
-    int count = recvq_sack(&t->recvq, range, max);
-    for (int i = 0; i < count; i++)
-        seg->sack[i] = (struct sack_block){seq_add(t->rcv_nxt, range[i].start),
-                                           seq_add(t->rcv_nxt, range[i].end)};
-    seg->sack_count = (uint8_t)count;
+    int count = recvq_sack(&t->recvq, range, max), n = 0;
+    if (max > 0 && dsack_tells(t, count && max > 1 ? range : NULL))
+        seg->sack[n++] = (struct sack_block){t->dsack, seq_add(t->dsack, t->dsack_len)};
+    for (int i = 0; i < count && n < max; i++)
+        seg->sack[n++] = (struct sack_block){seq_add(t->rcv_nxt, range[i].start),
+                                             seq_add(t->rcv_nxt, range[i].end)};
+    seg->sack_count = (uint8_t)n;
 }
 
 static unsigned option_bytes(const struct tcp_segment *seg)
@@ -65,6 +78,7 @@ static void finish(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     if (seg->flags & TCP_ACK) {
         if (t->quick && !seq_eq(t->rcv_acked, t->rcv_nxt)) t->quick--;
         t->rcv_acked = t->rcv_nxt;
+        t->dsack_len = 0; /* once */
         t->delack_at_us = TIME_NEVER;
         t->mark &= (uint8_t)~MARK_ACK;
     }
@@ -138,12 +152,12 @@ static seq_t fill(struct tcb *t, struct tcp_env *env, struct tcp_out *out, uint3
     return end;
 }
 
-/* Payload of the largest packet that may be built. Not with an urgent pointer: who cuts the packet up
- * would copy it into every piece. */
+/* Payload of the largest packet that may be built. Not with an urgent pointer or a D-SACK: who cuts the
+ * packet up would copy it into every piece. */
 static uint32_t payload_max(const struct tcb *t, const struct tcp_env *env, unsigned options, uint32_t mss)
 {
     uint32_t headers = IP4_HEADER_LEN + TCP_HEADER_LEN + options;
-    if (t->urgent_snd || env->gso_max <= headers + mss) return mss;
+    if (t->urgent_snd || t->dsack_len || env->gso_max <= headers + mss) return mss;
     uint32_t max = min_u32(env->gso_max - headers, SEND_PAYLOAD_MAX);
     max = min_u32(max, (FLIGHT_UNITS - 1) * mss); /* and a FIN */
     return max - max % mss;

@@ -291,6 +291,22 @@ void recvq_consume(struct recvq *q, struct buf_pool *pool, uint32_t n)
     }
 }
 
+bool recvq_overlap(const struct recvq *q, struct recvq_range *range)
+{
+    const struct recvq_ooo *o = q->ooo;
+    if (!o)
+        return false;
+    uint64_t start = o->nxt + range->start, end = o->nxt + range->end;
+    uint32_t i = first_reaching(o, start + 1);
+    if (i == o->count || o->ranges[i].start >= end)
+        return false;
+    if (start < o->ranges[i].start)
+        start = o->ranges[i].start;
+    *range = (struct recvq_range){(uint32_t)(start - o->nxt),
+                                  (uint32_t)(min64(end, o->ranges[i].end) - o->nxt)};
+    return true;
+}
+
 static bool listed(const struct recvq_range *ranges, int count, struct recvq_range r)
 {
     for (int i = 0; i < count; i++)

@@ -63,6 +63,9 @@ uint32_t recvq_copy(const struct recvq *q, uint32_t skip, void *out, uint32_t le
 /* Take n <= readable bytes. */
 void recvq_consume(struct recvq *q, struct buf_pool *pool, uint32_t n);
 
+/* The first part of [range->start, range->end) that is here already, out of order; false if nothing is. */
+bool recvq_overlap(const struct recvq *q, struct recvq_range *range);
+
 /* Ranges for SACK (RFC 2018 4): the one that changed last first, then the others by recency. Returns
  * how many, at most max (<= 4). */
 int recvq_sack(const struct recvq *q, struct recvq_range *ranges, int max);

@@ -144,6 +144,8 @@ struct tcb {
     uint16_t rcv_mss;      /* the largest segment seen: what "full-sized" means */
     uint16_t challenge_s;  /* second of the last challenge ACK, modulo 2^16 */
     uint8_t challenges;    /* in that second */
+    uint16_t dsack_len;    /* data that came twice, for the next ACK to tell (RFC 2883); 0: none */
+    seq_t dsack;           /* ... from here on */
 
     uint32_t ts_recent, ts_recent_s; /* and when it was set, in seconds */
     uint32_t ts_offset;
@@ -274,6 +276,8 @@ struct tcp_verdict tcp_input_syn_sent(struct tcb *t, struct tcp_env *env,
 /* Options and window of a SYN or SYN,ACK from the peer. */
 void tcp_learn_syn(struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg);
 void tcp_established(struct tcb *t, struct tcp_env *env);
+/* What of the segment's data is a duplicate: for the next ACK, if SACK was negotiated. */
+void tcp_note_duplicate(struct tcb *t, const struct tcp_segment *seg);
 /* URG, text and FIN of a segment whose ACK was good: the last steps of 3.10.7.4. */
 enum drop_reason tcp_input_text(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg,
                                 struct buf **owner);

@@ -14,6 +14,24 @@ static void input_urgent(struct tcb *t, const struct tcp_segment *seg)
     t->event |= EVENT_URGENT;
 }
 
+/* RFC 2883 4: of several duplicate runs in a segment the first. */
+void tcp_note_duplicate(struct tcb *t, const struct tcp_segment *seg)
+{
+    if (!t->sack_ok || !seg->len || (seg->flags & TCP_SYN)) return;
+    if (seq_lt(seg->seq, t->rcv_nxt)) {
+        uint32_t old = seq_len(seg->seq, t->rcv_nxt);
+        if (old > t->bytes_received + t->fin_rcvd) return; /* older than the stream: a forgery */
+        t->dsack = seg->seq;
+        t->dsack_len = (uint16_t)min_u32(old - t->fin_rcvd, seg->len);
+        return;
+    }
+    uint32_t offset = seq_len(t->rcv_nxt, seg->seq);
+    struct recvq_range range = {offset, offset + seg->len};
+    if (!recvq_overlap(&t->recvq, &range)) return;
+    t->dsack = seq_add(t->rcv_nxt, range.start);
+    t->dsack_len = (uint16_t)(range.end - range.start);
+}
+
 /* Cut what lies outside of the window. */
 static void trim(const struct tcb *t, struct tcp_segment *seg)
 {
@@ -106,6 +124,7 @@ enum drop_reason tcp_input_text(struct tcb *t, struct tcp_env *env, const struct
         return seg.len ? DROP_DATA_AFTER_FIN : DROP_NONE;
     }
     uint32_t had = seg.len;
+    tcp_note_duplicate(t, &seg);
     trim(t, &seg);
     if (had && !seg.len) t->mark |= MARK_ACK; /* nothing of it fits: say where we are */
     seq_t end = seq_add(seg.seq, seg.len);

@@ -578,6 +578,17 @@ static void model_checks_sack(uint32_t offset, bool touched)
         assert_true(count > 0 && ranges[0].start <= offset && offset < ranges[0].end);
 }
 
+static void model_checks_overlap(uint32_t offset, uint32_t len)
+{
+    struct recvq_range r = {offset, offset + len};
+    struct recvq_range first = run_after(nxt + r.start, nxt + r.end);
+    assert_int_equal(recvq_overlap(&q, &r), first.start < first.end);
+    if (first.start < first.end) {
+        assert_int_equal(r.start, first.start);
+        assert_int_equal(r.end, first.end);
+    }
+}
+
 static void model_insert(uint32_t offset, uint32_t len)
 {
     uint32_t advance = 0, version = random_below(&m.random, 4);
@@ -588,6 +599,7 @@ static void model_insert(uint32_t offset, uint32_t len)
     uint8_t *copy = malloc(len);
     memcpy(copy, data, len);
 
+    model_checks_overlap(offset, len);
     struct recvq_range evict;
     enum recvq_result expected = model_expects(offset, len, &evict);
     struct recvq_data in = {data, len, b};

@@ -121,7 +121,7 @@ SCENARIO(a_duplicate_is_acknowledged_at_once)
     AT(w, 40 * MS);
     OUT(w, .flags = ACK, .seq = 1, .ack = 101);
     IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
-    OUT(w, .flags = ACK, .seq = 1, .ack = 101);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 101, .sack = {{1, 101}});
     QUIET(w);
 }
 

@@ -61,7 +61,7 @@ SCENARIO(data_wholly_before_the_window_draws_an_ack)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1001);
     assert_string_equal(IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1000, .garbage = true),
                         "seq_old");
-    OUT(w, .flags = ACK, .seq = 1, .ack = 1001);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1001, .sack = {{1, 1001}});
     QUIET(w);
     wire_again(w);
 }
@@ -86,7 +86,7 @@ SCENARIO(data_partly_before_the_window_is_trimmed)
     READ(w, 500);
     wire_again(w);
     AT(w, 40 * MS);
-    OUT(w, .flags = ACK, .seq = 1, .ack = 1501);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1501, .sack = {{501, 1001}});
 }
 
 /* G065, G095: never a byte beyond what was offered */

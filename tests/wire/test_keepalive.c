@@ -143,7 +143,7 @@ SCENARIO(the_peers_probes_are_answered)
     IN(w, .flags = ACK, .seq = 10, .ack = 1);
     OUT(w, .flags = ACK, .seq = 1, .ack = 11);
     IN(w, .flags = ACK, .seq = 10, .ack = 1, .len = 1, .garbage = true);
-    OUT(w, .flags = ACK, .seq = 1, .ack = 11);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 11, .sack = {{10, 11}});
     READ(w, 10);
     wire_again(w);
 }

@@ -64,7 +64,7 @@ SCENARIO(a_segment_over_several_holes_fills_them_all)
     piece(w, 300, 400, false);
     piece(w, 500, 600, false);
     IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 700);
-    OUT(w, .flags = ACK, .seq = 1, .ack = 701);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 701, .sack = {{101, 201}});
     READ(w, 700);
 }
 

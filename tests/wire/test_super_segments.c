@@ -57,9 +57,11 @@ SCENARIO(super_segments_out_of_order_and_overlapping_are_joined)
     IN(w, .flags = ACK, .seq = 1 + 20 * MSS, .ack = 1, .len = 20 * MSS, .gso_size = MSS);
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{1 + 20 * MSS, 1 + 40 * MSS}});
     IN(w, .flags = ACK, .seq = 1 + 10 * MSS, .ack = 1, .len = 20 * MSS, .gso_size = MSS);
-    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{1 + 10 * MSS, 1 + 40 * MSS}});
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1,
+        .sack = {{1 + 20 * MSS, 1 + 30 * MSS}, {1 + 10 * MSS, 1 + 40 * MSS}});
     IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 44 * MSS, .gso_size = MSS);
-    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 44 * MSS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 44 * MSS,
+        .sack = {{1 + 10 * MSS, 1 + 40 * MSS}});
     READ(w, 44 * MSS);
 }
 
