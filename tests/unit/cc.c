@@ -127,6 +127,20 @@ static void whatever_happens_no_ack_lowers_the_window(void **state)
     end(&f);
 }
 
+static void a_window_never_in_use_needs_no_memory(void **state)
+{
+    struct flow f;
+    (void)state;
+    begin(&f, &cc_cubic, 10, 50000);
+    f.idle_app = true;
+    ack(&f, MSS);
+    assert_null(f.cc.state);
+    f.idle_app = false;
+    ack(&f, MSS);
+    assert_non_null(f.cc.state);
+    end(&f);
+}
+
 static void an_algorithm_has_a_name_and_a_number(void **state)
 {
     (void)state;
@@ -169,6 +183,7 @@ int main(void)
         cmocka_unit_test(a_window_that_is_not_used_does_not_grow),
         cmocka_unit_test(without_memory_cubic_is_reno),
         cmocka_unit_test(whatever_happens_no_ack_lowers_the_window),
+        cmocka_unit_test(a_window_never_in_use_needs_no_memory),
         cmocka_unit_test(an_algorithm_has_a_name_and_a_number),
         cmocka_unit_test(the_configuration_says_what_a_socket_begins_with),
     };
