@@ -92,7 +92,7 @@ far_is_apart() { [ "$(readlink "/proc/$far/ns/net")" != "$(readlink /proc/self/n
 
 # one SIDE SEED KIND PATH...: prints what the client prints
 one() {
-    local side=$1 seed=$2 kind=$3 end=la client=() server=() cc=(cubic) i to=$a
+    local side=$1 seed=$2 kind=$3 end=la client=() server=() cc=(cubic) ends i to=$a
     shift 3
     local rate=$3
     [ "$side" = kernel ] || end=unix:$work/link
@@ -101,9 +101,12 @@ one() {
     far=$!
     for i in $(seq 200); do far_is_apart && break; sleep 0.01; done
     nsenter -t "$far" -n ip link set lo up
+    # the sender is always the link's end a, for its chances to be the same
+    ends=(--a "$end" --b "lb@$far" --b-ip "$b/24")
+    [ "$side" = kernel ] && ends+=(--a-ip "$a/24")
+    [ "$side" = receives ] && ends=(--a "lb@$far" --a-ip "$b/24" --b "$end")
     # shellcheck disable=SC2046 # words
-    "$link" --a "$end" $([ "$side" = kernel ] && echo "--a-ip $a/24") --b "lb@$far" --b-ip "$b/24" \
-        --realtime --seed "$seed" $(shape "$@") >"$work/link.out" 2>&1 &
+    "$link" "${ends[@]}" --realtime --seed "$seed" $(shape "$@") >"$work/link.out" 2>&1 &
     local link_pid=$!
     await "$work/link.out" joined
     case $side in
