@@ -58,7 +58,7 @@ $(B)/tests/bench: $(call objects,rel,$(wildcard tests/bench/*.c)) $(B)/libmytcp.
 	$(CC) -o $@ $^ -pthread
 
 .SECONDARY:
-.PHONY: all test demo bench check fuzz install clean
+.PHONY: all test demo bench bench-paths check fuzz install clean
 
 test:
 	tests/deps.sh test
@@ -75,6 +75,11 @@ bench:
 	$(MAKE) -j$$(nproc) all $(B)/tests/bench
 	tests/bench/run.sh $(B)
 
+bench-paths:
+	tests/deps.sh bench
+	$(MAKE) -j$$(nproc) all $(B)/tests/bench
+	tests/bench/paths.sh $(B)
+
 check:
 	tests/deps.sh check
 	tests/check.sh $(B)
@@ -89,7 +94,7 @@ install: all
 	install -m 644 $(B)/libmytcp.a $(DESTDIR)$(PREFIX)/lib
 	install -m 755 $(B)/libmytcp.so $(DESTDIR)$(PREFIX)/lib/libmytcp.so.0
 	ln -sf libmytcp.so.0 $(DESTDIR)$(PREFIX)/lib/libmytcp.so
-	install -m 755 $(B)/mytcp-echo $(B)/mytcp-nc $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/mytcp-echo $(B)/mytcp-nc $(B)/mytcp-link $(DESTDIR)$(PREFIX)/bin
 
 clean:
 	rm -rf $(B)

@@ -94,6 +94,8 @@ struct mytcp_config {
 
     /* Timers and retries */
     uint32_t msl_us;              /* default 30 s; TIME-WAIT lasts twice that */
+    uint32_t time_wait_reuse_us;  /* connect() may take a tuple from TIME-WAIT that old, if both sides
+                                     have timestamps (RFC 6191); default 1 s; 0: never */
     uint32_t rto_initial_us;      /* default 1 s (RFC 6298 2.1) */
     uint32_t rto_min_us;          /* default 200 ms; RFC 6298 2.4 says 1 s */
     uint32_t rto_max_us;          /* default 120 s, at least 60 s (RFC 6298 2.5) */
@@ -382,7 +384,7 @@ struct mytcp_stats {
     uint64_t retransmitted_segments, retransmitted_bytes, rto_expired, fast_recoveries;
     uint64_t challenge_acks, challenge_acks_limited;
     uint64_t syn_cookies_sent, syn_cookies_ok;
-    uint64_t time_wait_recycled, time_wait_reused; /* by the cap; by a new SYN */
+    uint64_t time_wait_recycled, time_wait_reused; /* by the cap; by a SYN of either side */
     uint64_t memory_refused;                       /* charges that the ceiling refused */
     uint64_t memory_bytes, memory_peak_bytes;      /* gauge, and its highest value */
     uint64_t sockets, half_open, time_wait;        /* gauges */

@@ -85,7 +85,8 @@ static size_t send_source(struct mytcp_stack *s, struct sock *k, struct source *
         size_t got = 0;
         from->fault = left && !from->iov->iov_base && send_room(s, k);
         if (from->fault) break;
-        if (left) got = send_some(s, k, (char *)from->iov->iov_base + from->skip, left, more);
+        if (left && from->iov->iov_base)
+            got = send_some(s, k, (char *)from->iov->iov_base + from->skip, left, more);
         total += got;
         from->skip += got;
         if (got < left) break;

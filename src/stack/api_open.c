@@ -233,16 +233,20 @@ static int begin_connect(struct mytcp_stack *s, struct sock *k, ip4_addr peer, u
         uint16_t number = port_pick_connect(s, peer, peer_port);
         int error = number ? hold_port(s, k, number, false) : -EADDRNOTAVAIL;
         if (error) return error;
-    } else if (node_find(s, s->addr, n->local_port, peer, peer_port)) {
-        return -EADDRNOTAVAIL;
     }
+    struct node *old = node_find(s, s->addr, n->local_port, peer, peer_port);
+    if (old && !tw_outlived(s, old)) return -EADDRNOTAVAIL;
     n->local = s->addr;
     n->peer = peer;
     n->peer_port = peer_port;
+    seq_t iss = node_isn(s, n, old ? &tw_of(old)->rec.snd_nxt : NULL);
     struct isn_tuple tuple = node_tuple(n);
     k->tcb.path_mtu = (uint16_t)pmtu_get(&s->pmtu, peer, s->env.now_us);
-    tcp_open_active(&k->tcb, &s->env, isn_generate(&s->keys, &tuple, s->env.now_us),
-                    isn_ts_offset(&s->keys, &tuple));
+    tcp_open_active(&k->tcb, &s->env, iss, isn_ts_offset(&s->keys, &tuple));
+    if (old) {
+        s->stats.time_wait_reused++;
+        tw_free(s, tw_of(old));
+    }
     node_insert(s, n);
     k->phase = PHASE_CONNECTING;
     k->error = 0; /* what is left of another attempt */

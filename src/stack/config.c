@@ -42,6 +42,7 @@ static const struct setting settings[] = {
     U32(window_scaling, 1, 0, 1),
     U32(sack, 1, 0, 1),
     U32(msl_us, 30 * S, 1 * MS, 120 * S),
+    U32(time_wait_reuse_us, 1 * S, 0, 240 * S),
     U32(rto_initial_us, 1 * S, 1 * MS, 60 * S),
     U32(rto_min_us, 200 * MS, 1 * MS, 60 * S),
     U32(rto_max_us, 120 * S, 60 * S, 600 * S),

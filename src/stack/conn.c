@@ -46,6 +46,15 @@ void node_remove(struct mytcp_stack *s, struct node *n)
     n->in_table = false;
 }
 
+/* RFC 6191, and RFC 9293 3.10.7.4: a connection that follows one in TIME-WAIT starts beyond it. */
+seq_t node_isn(const struct mytcp_stack *s, const struct node *n, const seq_t *after_tw)
+{
+    struct isn_tuple tuple = node_tuple(n);
+    seq_t iss = isn_generate(&s->keys, &tuple, s->env.now_us);
+    if (after_tw && seq_leq(iss, *after_tw)) iss = seq_add(*after_tw, UINT16_MAX + 2);
+    return iss;
+}
+
 /* ---- output queue and timer ---- */
 
 void active_enqueue(struct mytcp_stack *s, struct active *a)

@@ -244,15 +244,6 @@ struct tcp_verdict half_input(struct mytcp_stack *s, struct half *h, const struc
 
 /* ---- LISTEN (RFC 9293 3.10.7.2) ---- */
 
-/* RFC 6191, and RFC 9293 3.10.7.4: a connection that follows one in TIME-WAIT starts beyond it. */
-static seq_t choose_isn(struct mytcp_stack *s, const struct node *n, const seq_t *after_tw)
-{
-    struct isn_tuple tuple = node_tuple(n);
-    seq_t iss = isn_generate(&s->keys, &tuple, s->env.now_us);
-    if (after_tw && seq_leq(iss, *after_tw)) iss = seq_add(*after_tw, UINT16_MAX + 2);
-    return iss;
-}
-
 static enum drop_reason listen_syn(struct mytcp_stack *s, struct sock *l, const struct tcp_segment *seg,
                                    const seq_t *after_tw)
 {
@@ -267,7 +258,7 @@ static enum drop_reason listen_syn(struct mytcp_stack *s, struct sock *l, const 
     if (full || s->config.syn_cookies == 2) return send_cookie(s, l, seg, &n, ts_offset);
     struct half *h = half_new(s, l, seg);
     if (!h) return DROP_NO_MEMORY;
-    seq_t iss = choose_isn(s, &n, after_tw);
+    seq_t iss = node_isn(s, &n, after_tw);
     half_open_begin(&h->rec, &s->env, &l->tcb.opt, seg, iss, ts_offset);
     active_enqueue(s, &h->active);
     return DROP_NONE;

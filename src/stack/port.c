@@ -73,9 +73,17 @@ static bool usable_connect(struct mytcp_stack *s, uint16_t number, ip4_addr peer
     return !p || (!p->listener && !p->bound && !node_find(s, s->addr, number, peer, peer_port));
 }
 
+static bool usable_after(struct mytcp_stack *s, uint16_t number, ip4_addr peer, uint16_t peer_port)
+{
+    struct port *p = port_find(s, number);
+    struct node *n = node_find(s, s->addr, number, peer, peer_port);
+    return !p->listener && !p->bound && n && tw_outlived(s, n);
+}
+
 uint16_t port_pick_free(struct mytcp_stack *s) { return pick(s, (ip4_addr){0}, 0, usable_free); }
 
 uint16_t port_pick_connect(struct mytcp_stack *s, ip4_addr peer, uint16_t peer_port)
 {
-    return pick(s, peer, peer_port, usable_connect);
+    uint16_t number = pick(s, peer, peer_port, usable_connect);
+    return number ? number : pick(s, peer, peer_port, usable_after);
 }

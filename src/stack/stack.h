@@ -225,6 +225,9 @@ static inline struct isn_tuple node_tuple(const struct node *n)
     return (struct isn_tuple){n->local, n->peer, n->local_port, n->peer_port};
 }
 
+/* An initial sequence number for its tuple; beyond that of its last incarnation, if that is known. */
+seq_t node_isn(const struct mytcp_stack *s, const struct node *n, const seq_t *after_tw);
+
 struct sock *sock_new(struct mytcp_stack *s);
 /* Its rare options, made when first needed; NULL without memory. */
 struct sock_cold *sock_cold(struct mytcp_stack *s, struct sock *k);
@@ -260,7 +263,7 @@ struct port *port_hold(struct mytcp_stack *s, uint16_t number, bool strict, bool
 void port_drop(struct mytcp_stack *s, uint16_t number, bool strict, bool bound);
 /* A port that nobody has, for bind(0): or 0. */
 uint16_t port_pick_free(struct mytcp_stack *s);
-/* A port whose tuple to this peer is free, for connect(): or 0. */
+/* A port whose tuple to this peer is free, or its TIME-WAIT outlived, for connect(): or 0. */
 uint16_t port_pick_connect(struct mytcp_stack *s, ip4_addr peer, uint16_t peer_port);
 
 /* ---- listen.c ---- */
@@ -281,6 +284,9 @@ void listen_stop(struct mytcp_stack *s, struct sock *k);
 /* Make a record of a TCB in TIME-WAIT; without memory there is none. */
 void tw_begin(struct mytcp_stack *s, struct sock *k);
 struct tcp_verdict tw_input(struct mytcp_stack *s, struct tw *w, const struct tcp_segment *seg);
+/* May connect() have its tuple? By RFC 6191's reasoning: with timestamps on both sides whatever the old
+ * connection left in the network is older than all that a new one sends. */
+bool tw_outlived(const struct mytcp_stack *s, const struct node *n);
 void tw_free(struct mytcp_stack *s, struct tw *w);
 void tw_expire(struct mytcp_stack *s);
 

@@ -1,5 +1,6 @@
 /* TIME-WAIT in 64 bytes a connection: a queue in order of expiry, since all last equally long. */
 #include "stack/stack.h"
+#include "util/bytes.h"
 
 /* The first expires at tw_head_us; the others' low bits say how much later. */
 static void arm(struct mytcp_stack *s)
@@ -74,6 +75,16 @@ void tw_begin(struct mytcp_stack *s, struct sock *k)
     node_insert(s, &w->node);
     s->tw_count++;
     append(s, w);
+}
+
+bool tw_outlived(const struct mytcp_stack *s, const struct node *n)
+{
+    const struct tw *w = (const struct tw *)n;
+    if (n->kind != NODE_TIME_WAIT || !s->config.time_wait_reuse_us) return false;
+    if (!w->rec.ts_ok || !s->config.timestamps) return false;
+    uint32_t left_us = w->expires_us - (uint32_t)s->env.now_us; /* 2 MSL is far below 2^32 us */
+    uint32_t age_us = 2 * s->env.params.msl_us - left_us;
+    return age_us >= max_u32(s->config.time_wait_reuse_us, s->config.timestamp_clock_us);
 }
 
 struct tcp_verdict tw_input(struct mytcp_stack *s, struct tw *w, const struct tcp_segment *seg)

@@ -54,7 +54,7 @@ static void need_state(struct cc *cc, struct mem *mem)
 
 void cc_on_ack(struct cc *cc, const struct cc_event *e)
 {
-    need_state(cc, e->mem);
+    if (e->limited) need_state(cc, e->mem); /* who talks little stays small */
     cc->algorithm->on_ack(cc, e);
 }
 

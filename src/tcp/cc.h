@@ -42,7 +42,8 @@ struct cc_event {
 struct cc_algorithm {
     const char *name;
     uint32_t state_bytes; /* of cc->state, zeroed when made; 0: none */
-    /* New data was acknowledged outside of recovery. `state` may be NULL for want of memory. */
+    /* New data was acknowledged outside of recovery. `state` may be NULL for want of memory, or because the
+     * window was never in use. */
     void (*on_ack)(struct cc *cc, const struct cc_event *e);
     /* A loss episode or an ECN signal (RFC 3168 6.1.2): set ssthresh. The caller sets cwnd. */
     void (*on_loss)(struct cc *cc, const struct cc_event *e);

@@ -45,15 +45,13 @@ void half_open_unpack(struct tcb *t, const struct half_open *h, const struct tcp
     if (h->sent) t->snd_nxt = t->snd_max = seq_add(h->iss, 1);
     t->irs = h->irs;
     t->rcv_nxt = t->rcv_acked = t->rcv_up = seq_add(h->irs, 1);
-    /* as SYN,ACK offered it, up to what an ACK from here must say when the scale rounds that up */
-    uint32_t unit = 1u << h->rcv_wscale, offered = min_u32(t->opt.rcvbuf, UINT16_MAX);
-    t->rcv_adv = t->rcv_room = seq_add(t->rcv_nxt, (offered + unit - 1) & ~(unit - 1));
     t->peer_mss = h->peer_mss;
     t->rcv_mss = (uint16_t)min_u32(t->rcv_mss, tcb_mss_offer(t, env));
     t->snd_wnd = t->snd_wnd_max = h->window;
     t->snd_wl1 = h->irs;
     t->snd_wscale = h->snd_wscale;
     t->rcv_wscale = h->rcv_wscale;
+    t->rcv_adv = t->rcv_room = seq_add(t->rcv_nxt, tcb_first_window(t));
     t->ts_ok = h->ts_ok;
     t->sack_ok = h->sack_ok;
     t->wscale_ok = h->wscale_ok;

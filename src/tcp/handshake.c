@@ -9,8 +9,7 @@ void tcp_learn_syn(struct tcb *t, const struct tcp_env *env, const struct tcp_se
 {
     t->irs = seg->seq;
     t->rcv_nxt = t->rcv_acked = t->rcv_up = seq_add(seg->seq, 1);
-    /* the window of a SYN is never scaled (RFC 7323 2.2), and ours was this: */
-    t->rcv_adv = t->rcv_room = seq_add(t->rcv_nxt, min_u32(t->opt.rcvbuf, UINT16_MAX));
+    t->rcv_adv = t->rcv_room = seq_add(t->rcv_nxt, tcb_first_window(t)); /* as our SYN offered it */
     uint32_t mss = seg->has_mss ? seg->mss : 536;
     t->peer_mss = (uint16_t)max_u32(mss, env->params.mss_min_bytes);
     t->rcv_mss = (uint16_t)min_u32(t->rcv_mss, tcb_mss_offer(t, env));

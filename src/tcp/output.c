@@ -112,7 +112,8 @@ static bool out_syn(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     if (!passive) seg->ack = seq_of(0);
     if (!passive) seg->tsecr = 0;
     seg->sack_count = 0;
-    seg->window = (uint16_t)min_u32(t->opt.rcvbuf, UINT16_MAX);
+    seg->window = (uint16_t)tcb_first_window(t);
+    if (passive) t->rcv_adv = seq_max(t->rcv_adv, seq_add(t->rcv_nxt, seg->window));
     seg->has_mss = true;
     seg->mss = tcb_mss_offer(t, env);
     seg->sack_permitted = t->sack_ok;

@@ -101,6 +101,11 @@ uint8_t tcb_wscale_for(uint32_t bytes)
 /* The buffer for the window's purposes: what the scale cannot say is as good as no buffer. */
 static uint32_t window_buffer(const struct tcb *t) { return max_u32(t->opt.rcvbuf, 2u << t->rcv_wscale); }
 
+uint32_t tcb_first_window(const struct tcb *t)
+{
+    return min_u32(window_buffer(t), UINT16_MAX) & ~((1u << t->rcv_wscale) - 1);
+}
+
 /* The edge up to which there is room now. */
 static seq_t roomy_edge(const struct tcb *t, const struct tcp_env *env)
 {

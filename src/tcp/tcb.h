@@ -233,6 +233,9 @@ struct cc_event tcb_cc_event(const struct tcb *t, const struct tcp_env *env);
 static inline unsigned tcb_option_bytes(const struct tcb *t) { return t->ts_ok ? 12 : 0; }
 /* The window shift that lets a buffer of `bytes` be offered (RFC 7323 2.2). */
 uint8_t tcb_wscale_for(uint32_t bytes);
+/* The window beside a SYN, which is not scaled: in units of the scale all the same, so that a scaled field can
+ * say the same edge. */
+uint32_t tcb_first_window(const struct tcb *t);
 /* The window field for the next segment; moves rcv_adv right if there is room to offer. */
 uint16_t tcb_offer_window(struct tcb *t, const struct tcp_env *env);
 /* Would an update now move the edge by enough to be worth a segment (RFC 9293 3.8.6.2.2)? */

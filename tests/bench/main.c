@@ -1,5 +1,5 @@
 /* main.c - the bench's programs; run.sh puts them together. */
-#include "bench/bench.h"
+#include "bench/path.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -17,6 +17,8 @@ static int usage(void)
     fputs("bench [--core N] [--tun NAME --ip A --host A/P [--set NAME=VALUE]] COMMAND\n"
           "  serve sink|source|pong|rate|idle|sink0|source0 [COUNT]   (0: without a copy)\n"
           "  client sink|source|pong|rate|idle HOST SECONDS [BYTES or COUNT]\n"
+          "  serve path [CC]\n"
+          "  client path-bulk HOST SECONDS; client path-responses HOST COUNT BYTES INTERVAL-S\n"
           "  ceiling DEVICE sink|source|pong|dial ADDRESS [HOST SECONDS]\n",
           stderr);
     return 2;
@@ -33,12 +35,22 @@ static void pin(unsigned core)
 static int run(struct side *s, int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[0], "serve") == 0) {
+        if (strcmp(argv[1], "path") == 0) {
+            return path_serve(s, argc > 2 ? argv[2] : NULL);
+        }
         return bench_serve(s, argv[1], argc > 2 ? strtoul(argv[2], NULL, 10) : 0);
     }
     if (argc >= 4 && strcmp(argv[0], "client") == 0) {
         struct sockaddr_in to = side_address(argv[2], BENCH_PORT);
         double seconds = strtod(argv[3], NULL);
         size_t number = argc > 4 ? strtoul(argv[4], NULL, 10) : 1;
+        if (strcmp(argv[1], "path-bulk") == 0) {
+            return path_bulk(s, &to, seconds);
+        }
+        if (strcmp(argv[1], "path-responses") == 0) {
+            return path_responses(s, &to, (size_t)seconds, number,
+                                  argc > 5 ? strtod(argv[5], NULL) : 1);
+        }
         if (strcmp(argv[1], "rate") == 0) {
             return bench_rate(s, &to, seconds);
         }
@@ -69,6 +81,9 @@ int main(int argc, char **argv)
         } else if (words == 0) {
             break;
         }
+    }
+    if (path_join(&options) != 0) {
+        return bench_fail(options.tun.name);
     }
     if (side_open(&side, &options) != 0) {
         return 1;

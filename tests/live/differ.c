@@ -109,6 +109,7 @@ static const struct {
     {"options", "*: SO_???TIMEO: seconds after*", "not rounded to ticks"},
     {"options", "*: SO_???TIMEO: its 10 ms", "the same"},
     {"options", "*: linger: l_linger after*", "65535 seconds at most"},
+    {"stories", "connect in TIME-WAIT: *", "a second must pass, though bind() named the port"},
     {"names", "socket 2, 0xa, 0: socket", "there are no packet sockets"},
     {"names", "address any: *", "there is no loopback: refused at once"},
     {"names", "connect to port 0: *", "refused at once"},

@@ -305,6 +305,36 @@ static void low_water(struct differ *d)
     spot_leave(d, &s);
 }
 
+/* From the port of a TIME-WAIT to the same peer: not at once, but when timestamps have moved on. */
+static void after_time_wait(struct differ *d)
+{
+    struct sockaddr_in to, a = self_address(d, 0);
+    struct spot s = {subject_socket(d), -1, -1, peer_listen(d, 5, &to)};
+    int on = 1;
+    for (int i = 0; i < 3; i++) {
+        static const char *const when[] = {"before", "in", "a second into"};
+        differ_case(d, "connect %s TIME-WAIT", when[i]);
+        CALL(d, setsockopt, s.fd, SOL_SOCKET, SO_REUSEADDR, &on, (socklen_t)sizeof on);
+        note(d, subject_bind(d, s.fd, &a), "bind");
+        note(d, subject_connect(d, s.fd, &to), "connect");
+        settle(d);
+        note(d, poll_bits(d, s.fd), "poll");
+        s.peer = accept4(s.peer_listener, NULL, NULL, SOCK_NONBLOCK);
+        note_fd(d, s.peer, "the peer accepts");
+        a = self_address(d, port_of(d, s.fd));
+        CALL(d, close, s.fd);
+        settle(d);
+        if (s.peer >= 0) {
+            close(s.peer);
+            settle(d);
+        }
+        s.fd = subject_socket(d);
+        settle_ms(d, i == 1 ? 2200 : 0);
+    }
+    s.peer = -1;
+    spot_leave(d, &s);
+}
+
 /* Not inline: the compiler would see that the arguments are wrong. */
 __attribute__((noinline)) static int poll_of(struct differ *d, struct pollfd *p, nfds_t n)
 {
@@ -352,6 +382,7 @@ void differ_stories(struct differ *d)
     }
     half_closes(d);
     timeouts(d);
+    after_time_wait(d);
     urgent(d);
     low_water(d);
     polls(d);

@@ -91,14 +91,14 @@ static void what_is_due_together_goes_as_one(void **state)
     assert_int_equal(way_wake_ns(&way), MS); /* alone: on time */
     put(&way, 1000, 1000, 0, 50001);
     assert_int_equal(way_wake_ns(&way), MS);
-    put(&way, 2000, 1000, 0, 50002);
+    put(&way, 2000, 1000, 0, 100000);
     assert_int_equal(way_leave(&way, MS)->count, 1);
     way_left(&way, true);
-    assert_int_equal(way_wake_ns(&way), MS + 100001);
-    struct burst *burst = way_leave(&way, MS + 100001);
+    assert_int_equal(way_wake_ns(&way), MS + 100000);
+    struct burst *burst = way_leave(&way, MS + 100000);
     assert_int_equal(burst->count, 1); /* the IDs do not follow each other */
     way_left(&way, true);
-    way_leave(&way, MS + 100001);
+    way_leave(&way, MS + 100000);
     way_left(&way, true);
     put(&way, 0, 3000, 1000, 0);
     assert_int_equal(way_leave(&way, 10 * MS)->count, 3);

@@ -33,6 +33,22 @@ SCENARIO(an_echo_request_is_answered_with_its_own_data)
     }
 }
 
+/* 1122-3.2.2.6a: what would need fragments is cut to the largest packet and sent */
+SCENARIO(an_echo_request_too_long_for_the_mtu_is_answered_as_far_as_it_fits)
+{
+    static uint8_t data[2000];
+    for (unsigned i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i * 7);
+    wire_start(w);
+    assert_int_equal(mytcp_set_mtu(w->stack, 600), 0);
+    w->mtu = 600;
+    assert_string_equal(icmp(w, 8, 0, 0x12345678, data, sizeof(data)), "");
+    const struct wire_packet *p = OUT_ICMP(w, 0, 0);
+    assert_int_equal(p->len, 600);
+    assert_memory_equal(p->payload + 4, packet.bytes + 24, 600 - 24);
+    QUIET(w);
+}
+
 SCENARIO(an_echo_request_with_ip_options_is_answered_without_them)
 {
     wire_build_icmp(w, &packet, 8, 0, 1, "hello", 5);
@@ -301,6 +317,7 @@ SCENARIO(an_error_about_a_packet_with_options_quotes_its_whole_header)
 }
 
 WIRE_MAIN(WIRE_TEST(an_echo_request_is_answered_with_its_own_data),
+          WIRE_TEST(an_echo_request_too_long_for_the_mtu_is_answered_as_far_as_it_fits),
           WIRE_TEST(an_echo_request_with_ip_options_is_answered_without_them),
           WIRE_TEST(an_echo_request_with_a_bad_checksum_is_dropped),
           WIRE_TEST(icmp_of_every_short_length_is_dropped), WIRE_TEST(other_types_draw_nothing),

@@ -176,7 +176,25 @@ SCENARIO(a_connection_reset_while_it_waits_to_be_accepted_is_still_given)
     FAILS(w, mytcp_recv(w->stack, w->fd, &byte, 1, 0), ECONNRESET);
 }
 
-WIRE_MAIN(WIRE_TEST(the_third_ack_establishes_and_accept_returns_it),
+/* 5961-7: ten in each second, not ten in all */
+SCENARIO(challenge_acks_are_limited_by_the_second_here_too)
+{
+    wire_syn_received(w);
+    for (int second = 0; second < 2; second++) {
+        for (int i = 0; i < 10; i++) {
+            IN(w, .flags = RST, .seq = 2);
+            OUT(w, .flags = ACK, .seq = 1, .ack = 1);
+        }
+        IN(w, .flags = RST, .seq = 2);
+        QUIET(w);
+        w->now_us += 1 * SEC;
+        if (!second)
+            OUT(w, .flags = SYN | ACK, .ack = 1);
+    }
+}
+
+WIRE_MAIN(WIRE_TEST(challenge_acks_are_limited_by_the_second_here_too),
+          WIRE_TEST(the_third_ack_establishes_and_accept_returns_it),
           WIRE_TEST(a_duplicate_syn_draws_the_same_syn_ack),
           WIRE_TEST(an_unacceptable_ack_draws_a_rst_and_changes_nothing),
           WIRE_TEST(a_rst_at_rcv_nxt_returns_to_listen_and_the_application_never_knows),

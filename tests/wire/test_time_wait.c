@@ -237,7 +237,107 @@ SCENARIO(its_acks_carry_timestamps_if_the_connection_did)
     OUT(w, .flags = ACK, .seq = 2, .ack = 2); /* the harness asserts that the option is there */
 }
 
-WIRE_MAIN(WIRE_TEST(it_lasts_two_msl_and_then_the_record_is_gone),
+/* An active connection from the one port there is; closed by us, in TIME-WAIT. */
+static void active_time_wait(struct wire *w)
+{
+    w->config.port_min = w->config.port_max = w->our_port;
+    wire_active(w);
+    assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+    OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+    OUT(w, .flags = ACK, .seq = 2, .ack = 2);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).time_wait, 1);
+    MARK(w);
+}
+
+static int connect_again(struct wire *w)
+{
+    struct sockaddr_in to = wire_sockaddr(w->peer_addr, w->peer_port);
+    w->fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int result = mytcp_connect(w->stack, w->fd, (struct sockaddr *)&to, sizeof(to));
+    return result ? errno : 0;
+}
+
+/* RFC 6191 2, for the active side; as Linux's tcp_tw_reuse */
+SCENARIO(connect_takes_the_tuple_of_a_time_wait_of_a_second_with_timestamps)
+{
+    w->peer.ts = true;
+    active_time_wait(w);
+    uint32_t old_end = wire_conn(w)->iss + 2, old_tsval = wire_conn(w)->tsval_high;
+    AT(w, 1 * SEC - 1);
+    QUIET(w);
+    assert_int_equal(connect_again(w), EADDRNOTAVAIL);
+    AT(w, 1 * SEC);
+    QUIET(w);
+    wire_reincarnate(w, 5000);
+    assert_int_equal(connect_again(w), EINPROGRESS);
+    const struct wire_packet *p = OUT(w, .flags = SYN, .seq = 0);
+    assert_true((int32_t)(p->seq - old_end) > 0);
+    assert_true((int32_t)(p->tsval - old_tsval) > 0);
+    assert_int_equal(wire_stats(w).time_wait, 0);
+    assert_int_equal(wire_stats(w).time_wait_reused, 1);
+    IN(w, .flags = SYN | ACK, .seq = 0, .ack = 1, .mss = 1460, .ts = true, .tsval = 9,
+       .tsecr = p->tsval);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1);
+    STATE(w, TCP_ESTABLISHED);
+}
+
+SCENARIO(the_new_initial_number_lies_beyond_an_old_connection_that_outran_the_clock)
+{
+    w->peer.ts = true;
+    w->any_payload = true;
+    w->config.port_min = w->config.port_max = w->our_port;
+    w->wnd = 1 << 22;
+    wire_active(w);
+    static char block[1 << 20];
+    assert_int_equal(mytcp_send(w->stack, w->fd, block, sizeof(block), 0), sizeof(block));
+    assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+    struct wire_packet p;
+    uint32_t acked = 1;
+    while (acked < sizeof(block) + 2) {
+        while (wire_poll(w, &p)) acked = p.seq - wire_conn(w)->iss + p.payload_len + (p.flags & FIN);
+        IN(w, .flags = ACK, .seq = 1, .ack = acked);
+    }
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = acked);
+    OUT(w, .flags = ACK, .seq = acked, .ack = 2);
+    MARK(w);
+    uint32_t old_end = wire_conn(w)->iss + acked;
+    AT(w, 1 * SEC);
+    QUIET(w);
+    wire_reincarnate(w, 5000);
+    assert_int_equal(connect_again(w), EINPROGRESS);
+    assert_int_equal(OUT(w, .flags = SYN, .seq = 0)->seq, old_end + 65537);
+}
+
+SCENARIO(connect_never_takes_the_tuple_of_a_time_wait_without_timestamps)
+{
+    active_time_wait(w);
+    AT(w, 60 * SEC - 1);
+    QUIET(w);
+    assert_int_equal(connect_again(w), EADDRNOTAVAIL);
+    AT(w, 60 * SEC);
+    QUIET(w);
+    wire_reincarnate(w, 5000);
+    assert_int_equal(connect_again(w), EINPROGRESS);
+    OUT(w, .flags = SYN, .seq = 0);
+}
+
+SCENARIO(connect_takes_no_tuple_from_time_wait_when_told_so)
+{
+    w->peer.ts = true;
+    w->config.time_wait_reuse_us = 0;
+    active_time_wait(w);
+    AT(w, 60 * SEC - 1);
+    QUIET(w);
+    assert_int_equal(connect_again(w), EADDRNOTAVAIL);
+}
+
+WIRE_MAIN(WIRE_TEST(connect_takes_the_tuple_of_a_time_wait_of_a_second_with_timestamps),
+          WIRE_TEST(the_new_initial_number_lies_beyond_an_old_connection_that_outran_the_clock),
+          WIRE_TEST(connect_never_takes_the_tuple_of_a_time_wait_without_timestamps),
+          WIRE_TEST(connect_takes_no_tuple_from_time_wait_when_told_so),
+          WIRE_TEST(it_lasts_two_msl_and_then_the_record_is_gone),
           WIRE_TEST(its_length_is_a_setting),
           WIRE_TEST(a_repeated_fin_is_acknowledged_again_and_restarts_the_time),
           WIRE_TEST(a_rst_is_ignored),

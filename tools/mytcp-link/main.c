@@ -70,6 +70,8 @@ static void leave(struct link *link, int i)
     struct end *to = &link->ends[!i];
     struct burst *burst;
     uint64_t now = now_ns();
+    if (way_wake_ns(&link->ways[i]) > now) /* woken for something else: let more gather */
+        return;
     while (!to->blocked && (burst = way_leave(&link->ways[i], now)) != NULL) {
         int result = end_write(to, burst->iov, burst->iovcnt);
         if (result >= 0)

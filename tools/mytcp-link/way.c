@@ -94,13 +94,18 @@ void way_enter(struct way *way, const struct virtio_net_hdr *hdr, const void *by
     frame_drop(frame);
 }
 
+/* One alone is on time. Several wait for the next of common ticks: both ways share a wake-up. */
 uint64_t way_wake_ns(const struct way *way)
 {
+    if (way->burst.count > 0)
+        return 0; /* it was not taken */
     const struct flight *first = heap_first(&way->heap);
     if (!first)
         return UINT64_MAX;
-    uint64_t latest_ns = first->due_ns + way->gather_ns;
-    return heap_second_ns(&way->heap) <= latest_ns ? latest_ns : first->due_ns;
+    if (way->gather_ns == 0)
+        return first->due_ns;
+    uint64_t tick_ns = (first->due_ns / way->gather_ns + 1) * way->gather_ns;
+    return heap_second_ns(&way->heap) <= tick_ns ? tick_ns : first->due_ns;
 }
 
 static void note_lateness(struct way_stats *stats, uint64_t late_ns)

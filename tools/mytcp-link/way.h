@@ -37,7 +37,7 @@ struct way_stats {
 
 struct way {
     struct way_settings settings;
-    uint64_t gather_ns; /* what is due within this of the first goes out with it; 0: no merging */
+    uint64_t gather_ns; /* what is due between two ticks of this goes out together; 0: no merging */
     struct chance chance;
     struct queue queue;
     struct heap heap;
