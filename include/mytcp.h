@@ -91,6 +91,7 @@ struct mytcp_config {
     uint32_t timestamps;
     uint32_t window_scaling;
     uint32_t sack;
+    uint32_t ecn; /* RFC 3168: 0 never, 1 when the peer asks for it (default), 2 ask for it */
 
     /* Timers and retries */
     uint32_t msl_us;              /* default 30 s; TIME-WAIT lasts twice that */

@@ -41,6 +41,7 @@ static const struct setting settings[] = {
     U32(timestamps, 1, 0, 1),
     U32(window_scaling, 1, 0, 1),
     U32(sack, 1, 0, 1),
+    U32(ecn, 1, 0, 2),
     U32(msl_us, 30 * S, 1 * MS, 120 * S),
     U32(time_wait_reuse_us, 1 * S, 0, 240 * S),
     U32(rto_initial_us, 1 * S, 1 * MS, 60 * S),
@@ -176,6 +177,7 @@ void config_params(struct tcp_params *p, const struct mytcp_config *c)
         .timestamps = c->timestamps,
         .window_scaling = c->window_scaling,
         .sack = c->sack,
+        .ecn = c->ecn,
         .push_each_burst = c->push_each_burst,
         .tail_loss_probe = c->tail_loss_probe,
     };

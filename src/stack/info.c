@@ -127,6 +127,7 @@ void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, struct tcp
     if (t->ts_ok) i->tcpi_options |= TCPI_OPT_TIMESTAMPS;
     if (t->sack_ok) i->tcpi_options |= TCPI_OPT_SACK;
     if (t->wscale_ok) i->tcpi_options |= TCPI_OPT_WSCALE;
+    if (t->ecn_ok && tcb_synchronized(t)) i->tcpi_options |= TCPI_OPT_ECN;
     i->tcpi_snd_wscale = t->snd_wscale & 0xfu;
     i->tcpi_rcv_wscale = t->rcv_wscale & 0xfu;
     i->tcpi_rto = rtt_backed_off(&t->rtt, &s->env.params, t->backoff);

@@ -139,7 +139,7 @@ static enum drop_reason send_cookie(struct mytcp_stack *s, struct sock *l, const
     struct isn_tuple tuple = node_tuple(n);
     half_open_begin(&h, &s->env, &l->tcb.opt, seg, seq_of(0), ts_offset);
     h.iss = cookie_make(&s->keys, &tuple, seg->seq, h.peer_mss, s->env.now_us);
-    if (!h.ts_ok) h.sack_ok = h.wscale_ok = false; /* no place to keep them */
+    if (!h.ts_ok) h.sack_ok = h.wscale_ok = h.ecn_ok = false; /* no place to keep them */
     struct tcb t;
     struct tcp_out out;
     half_open_unpack(&t, &h, &s->env, &l->tcb.opt);

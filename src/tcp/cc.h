@@ -36,6 +36,7 @@ struct cc_event {
     uint64_t rate_Bps;        /* delivery rate measured by this ACK; 0: nothing */
     bool rate_app_limited;    /* ... while the application had nothing to send */
     bool limited;             /* the window was in use: it may grow (RFC 7661 in Linux's form) */
+    bool ece;                 /* the ACK says that the network marked data (RFC 3168) */
     bool timeout;             /* the loss was found by the retransmission timer */
 };
 

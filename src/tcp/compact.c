@@ -18,6 +18,7 @@ void half_open_begin(struct half_open *h, const struct tcp_env *env, const struc
     tcb_init(&t, env, opt);
     t.ts_ok = env->params.timestamps;
     t.sack_ok = env->params.sack;
+    t.ecn_ok = env->params.ecn;
     t.wscale_ok = env->params.window_scaling;
     t.rcv_wscale = tcb_wscale_for(env->params.rcvbuf_max_bytes);
     tcp_learn_syn(&t, env, syn);
@@ -29,6 +30,7 @@ void half_open_begin(struct half_open *h, const struct tcp_env *env, const struc
     h->rcv_wscale = t.rcv_wscale;
     h->ts_ok = t.ts_ok;
     h->sack_ok = t.sack_ok;
+    h->ecn_ok = t.ecn_ok;
     h->wscale_ok = t.wscale_ok;
     h->ts_recent = t.ts_recent;
     h->mark = MARK_SYN;
@@ -54,6 +56,7 @@ void half_open_unpack(struct tcb *t, const struct half_open *h, const struct tcp
     t->rcv_adv = t->rcv_room = seq_add(t->rcv_nxt, tcb_first_window(t));
     t->ts_ok = h->ts_ok;
     t->sack_ok = h->sack_ok;
+    t->ecn_ok = h->ecn_ok;
     t->wscale_ok = h->wscale_ok;
     t->ts_recent = h->ts_recent;
     t->ts_recent_s = (uint32_t)(env->now_us / 1000000);
@@ -73,6 +76,7 @@ void half_open_pack(struct half_open *h, const struct tcb *t)
     h->challenges = t->challenges;
     h->challenge_s = t->challenge_s & CHALLENGE_S_MASK;
     h->ts_recent = t->ts_recent;
+    h->ecn_ok = t->ecn_ok;
 }
 
 void time_wait_pack(struct time_wait *w, const struct tcb *t)

@@ -15,7 +15,7 @@ struct half_open {
     uint16_t peer_mss, window;
     uint8_t snd_wscale, rcv_wscale, syn_retx, mark;
     uint8_t challenges, challenge_s; /* in which second, low bits */
-    bool ts_ok : 1, sack_ok : 1, wscale_ok : 1, sent : 1, by_cookie : 1;
+    bool ts_ok : 1, sack_ok : 1, wscale_ok : 1, ecn_ok : 1, sent : 1, by_cookie : 1;
     bool acked : 1; /* TCP_DEFER_ACCEPT: the bare third ACK was seen and set aside */
 };
 

@@ -15,6 +15,7 @@ void tcp_learn_syn(struct tcb *t, const struct tcp_env *env, const struct tcp_se
     t->rcv_mss = (uint16_t)min_u32(t->rcv_mss, tcb_mss_offer(t, env));
     t->ts_ok = t->ts_ok && seg->has_ts;
     t->sack_ok = t->sack_ok && seg->sack_permitted;
+    t->ecn_ok = t->ecn_ok && tcp_ecn_setup(seg);
     t->wscale_ok = t->wscale_ok && seg->has_wscale;
     t->snd_wscale = t->wscale_ok ? seg->wscale : 0;
     if (!t->wscale_ok) t->rcv_wscale = 0;

@@ -207,6 +207,7 @@ static bool input_syn_again(struct tcb *t, struct tcp_segment *seg)
 {
     if (t->state != ST_SYN_RCVD || !(seg->flags & TCP_SYN) || !seq_eq(seg->seq, t->irs)) return false;
     if (seg->flags & TCP_RST) return false;
+    t->ecn_ok = t->ecn_ok && tcp_ecn_setup(seg);
     if (!(seg->flags & TCP_ACK)) { /* it has not seen our SYN,ACK: the same again */
         t->mark |= MARK_SYN;
         return true;

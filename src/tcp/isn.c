@@ -88,12 +88,13 @@ bool cookie_check(const struct isn_keys *k, const struct isn_tuple *tuple, seq_t
     return seq_eq(cookie_at(k, tuple, irs, now - age, index), iss);
 }
 
-enum { COOKIE_TS_BITS = 6, COOKIE_TS_SACK = 0x10, COOKIE_TS_NO_WSCALE = 0x0f };
+enum { COOKIE_TS_BITS = 6, COOKIE_TS_SACK = 0x10, COOKIE_TS_ECN = 0x20, COOKIE_TS_NO_WSCALE = 0x0f };
 
 uint32_t cookie_tsval(uint32_t tsval, const struct half_open *h)
 {
     uint32_t options = h->wscale_ok ? h->snd_wscale : COOKIE_TS_NO_WSCALE;
     if (h->sack_ok) options |= COOKIE_TS_SACK;
+    if (h->ecn_ok) options |= COOKIE_TS_ECN;
     uint32_t mixed = (tsval & ~((1u << COOKIE_TS_BITS) - 1)) | options;
     return seq_gt(seq_of(mixed), seq_of(tsval)) ? mixed - (1u << COOKIE_TS_BITS) : mixed;
 }
@@ -104,4 +105,5 @@ void cookie_options(struct half_open *h, uint32_t tsecr)
     h->wscale_ok = scale != COOKIE_TS_NO_WSCALE;
     h->snd_wscale = h->wscale_ok ? scale : 0;
     h->sack_ok = tsecr & COOKIE_TS_SACK;
+    h->ecn_ok = tsecr & COOKIE_TS_ECN;
 }

@@ -24,7 +24,7 @@ uint32_t isn_ts_offset(const struct isn_keys *k, const struct isn_tuple *tuple);
 uint32_t isn_port_start(const struct isn_keys *k, const struct isn_tuple *tuple, uint64_t count);
 
 /* The ISN that carries what a half-open record would: 24 bits of MAC, 5 of a 64 s clock, 3 of MSS. With
- * timestamps the window scale and SACK go into the low 6 bits of TSval, like Linux. */
+ * timestamps the window scale, SACK and ECN go into the low 6 bits of TSval, like Linux. */
 seq_t cookie_make(const struct isn_keys *k, const struct isn_tuple *tuple, seq_t irs, uint16_t peer_mss,
                   uint64_t now_us);
 /* Is `iss` a cookie of ours for this tuple, at most two clock steps old? Gives the MSS. */

@@ -14,13 +14,26 @@ static uint32_t current_mss(const struct tcb *t, const struct tcp_env *env)
 
 /* ---- episodes ---- */
 
+/* A loss or a mark in a window that was reduced already, of which the next new data will tell or tells (RFC
+ * 3168 6.1.2: once a window of data). */
+static bool reduced(const struct tcb *t)
+{
+    return t->cwr_due || (t->cwr_sent && seq_lt(t->snd_una, t->cwr_seq));
+}
+
+static void reduce(struct tcb *t, const struct cc_event *event)
+{
+    cc_on_loss(&t->cc, event);
+    t->cwr_due = t->ecn_ok;
+}
+
 static void begin_fast(struct tcb *t, struct tcp_env *env)
 {
     struct cc_event event = tcb_cc_event(t, env);
     uint32_t prior_cwnd = t->cc.cwnd, prior_ssthresh = t->cc.ssthresh;
     /* what limited transmit sent beyond cwnd does not count (RFC 5681 3.2 step 2) */
     event.flight_bytes = min_u32(in_flight(t), t->cc.cwnd);
-    cc_on_loss(&t->cc, &event);
+    if (!reduced(t)) reduce(t, &event);
     recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, event.mss, t->sack_ok, prior_cwnd,
                         prior_ssthresh);
     if (t->sack_ok) { /* the fast retransmission; what ACKs deliver lets the rest go (RFC 6937) */
@@ -46,6 +59,7 @@ void tcp_loss_rto(struct tcb *t, struct tcp_env *env)
     bool again = t->retries > 0; /* ssthresh keeps the first timeout's value (RFC 5681 3.1) */
     event.flight_bytes = in_flight(t);
     cc_on_rto(&t->cc, &event, again);
+    t->cwr_due = t->ecn_ok;
     recovery_enter_rto(&t->recovery, t->snd_una, t->snd_nxt, prior_cwnd, prior_ssthresh, again);
     t->probe_at_us = TIME_NEVER;
     t->mark |= MARK_LOOK;
@@ -84,6 +98,7 @@ static void advance(struct tcb *t, struct tcp_env *env, seq_t ack)
     t->snd_nxt = seq_max(t->snd_nxt, t->snd_una);
     if (seq_lt(t->snd_sml, t->snd_una)) t->snd_sml = t->snd_una;
     if (t->urgent_snd && seq_leq(t->snd_up, t->snd_una)) t->urgent_snd = false;
+    if (t->cwr_sent && seq_lt(t->cwr_seq, t->snd_una)) t->cwr_sent = false;
     t->event |= EVENT_WRITABLE;
     t->mark |= MARK_LOOK;
 }
@@ -126,6 +141,16 @@ static void undo(struct tcb *t, const struct cc_event *e, const struct recovery_
     t->cc.cwnd = max_u32(t->cc.cwnd, news->prior_cwnd);
     t->cc.ssthresh = max_u32(t->cc.ssthresh, news->prior_ssthresh);
     if (t->cc.algorithm->on_undo && t->cc.state) t->cc.algorithm->on_undo(&t->cc, e);
+    t->cwr_due = false; /* should the peer echo a mark, it is to go on */
+}
+
+/* ECE before our CWR has arrived is the mark that we know. */
+static void congested(struct tcb *t, const struct cc_event *e)
+{
+    uint32_t cwnd = t->cc.cwnd;
+    if (t->recovery.mode != RECOVERY_NONE || t->cwr_due || t->cwr_sent) return;
+    reduce(t, e);
+    t->cc.cwnd = min_u32(t->cc.cwnd, cwnd);
 }
 
 static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e,
@@ -135,8 +160,9 @@ static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e
         undo(t, e, news);
         return;
     }
+    if (e->ece) congested(t, e);
     if (news->lost) begin_fast(t, env);
-    if (news->probe_repaired) cc_on_loss(&t->cc, e);
+    if (news->probe_repaired && !reduced(t)) reduce(t, e);
     uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
     if (t->recovery.mode == RECOVERY_FAST) {
         if (t->sack_ok)
@@ -145,7 +171,7 @@ static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e
     } else if (news->ended && mode_before == RECOVERY_FAST) {
         t->cc.cwnd = t->cc.ssthresh;
         if (!t->sack_ok) t->cc.cwnd = min_u32(t->cc.ssthresh, max_u32(pipe, e->mss) + e->mss); /* RFC 6582 */
-    } else if (e->acked_bytes) {
+    } else if (e->acked_bytes && !e->ece) {
         cc_on_ack(&t->cc, e);
     }
 }
@@ -157,6 +183,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
     uint8_t mode_before = t->recovery.mode;
     uint64_t delivered = t->bytes_acked + recovery_sacked(&t->recovery);
     event.limited = event.flight_bytes + event.mss > t->cc.cwnd / 2; /* a window not used does not grow */
+    event.ece = t->ecn_ok && (seg->flags & TCP_ECE);
     if (acked) advance(t, env, seg->ack);
     struct recovery_ack a = {.una = t->snd_una,
                              .nxt = t->snd_nxt,

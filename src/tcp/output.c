@@ -61,7 +61,8 @@ static void begin(const struct tcb *t, const struct tcp_env *env, struct tcp_out
 {
     out->iovcnt = 0;
     out->retransmission = false;
-    out->seg = (struct tcp_segment){.flags = TCP_ACK, .seq = t->snd_nxt, .ack = t->rcv_nxt};
+    uint8_t flags = t->ecn_echo ? TCP_ACK | TCP_ECE : TCP_ACK;
+    out->seg = (struct tcp_segment){.flags = flags, .seq = t->snd_nxt, .ack = t->rcv_nxt};
     add_timestamps(t, env, &out->seg);
     add_sack(t, env, &out->seg);
 }
@@ -91,7 +92,7 @@ static bool out_rst(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 {
     int error = t->error;
     begin(t, env, out);
-    out->seg.flags |= TCP_RST;
+    out->seg.flags = TCP_RST | TCP_ACK;
     out->seg.has_ts = false;
     out->seg.sack_count = 0;
     finish(t, env, out);
@@ -108,7 +109,7 @@ static bool out_syn(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     t->mark &= (uint8_t)~MARK_SYN;
     out->retransmission = seq_gt(t->snd_max, t->iss) && t->syn_retx;
     seg->seq = t->iss;
-    seg->flags = passive ? TCP_SYN | TCP_ACK : TCP_SYN;
+    seg->flags = (passive ? TCP_SYN | TCP_ACK : TCP_SYN) | tcp_ecn_syn_flags(t);
     if (!passive) seg->ack = seq_of(0);
     if (!passive) seg->tsecr = 0;
     seg->sack_count = 0;
@@ -236,12 +237,13 @@ static void after_idle(struct tcb *t, struct tcp_env *env)
 
 static void sent_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out, seq_t end, uint32_t mss)
 {
-    const struct tcp_segment *seg = &out->seg;
+    struct tcp_segment *seg = &out->seg;
     uint32_t space = tcp_segment_space(seg);
     uint64_t delivered = t->bytes_acked + recovery_sacked(&t->recovery);
     bool app_limited = seq_len(t->snd_una, end) >= t->sendq.len;
     recovery_sent(&t->recovery, seg->seq, space, seg->len > mss ? mss : space, env->now_us, delivered,
                   app_limited);
+    tcp_ecn_new_data(t, seg);
     if (seg->len % mss) t->snd_sml = end;
     if (seg->flags & TCP_FIN) t->fin_sent = true;
     t->snd_nxt = end;
@@ -264,7 +266,8 @@ static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     if (congestion < mss && congestion < queued) congestion = 0; /* no slivers of cwnd */
     uint32_t window = window_left(t, t->snd_nxt);
     uint32_t room = min_u32(congestion, window);
-    uint32_t n = new_data(t, queued, room, mss, payload_max(t, env, options, mss));
+    uint32_t max = t->cwr_due ? mss : payload_max(t, env, options, mss); /* CWR goes once */
+    uint32_t n = new_data(t, queued, room, mss, max);
     bool fin = t->fin_queued && n == queued && window > n;
     if ((!n && !fin) || !recovery_reserve(&t->recovery, env->mem)) return false;
     seq_t end = fill(t, env, out, offset, n, mss, fin);

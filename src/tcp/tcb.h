@@ -6,6 +6,7 @@
  *   handshake.c  3.10.7.2-3 SYN arrives in LISTEN, segments in SYN-SENT
  *   input.c      3.10.7.4   segment arrives in any other state
  *   loss.c       3.8.1-2    what an ACK means for recovery and congestion control
+ *   ecn.c        3.8.2      marks of congestion, both ways
  *   timeout.c    3.10.8     deadlines
  *   output.c     3.8        what is the next segment, if any?
  *
@@ -119,6 +120,10 @@ struct tcb {
     bool persisting : 1;   /* rexmt_at is the persist timer */
     bool soft_error : 1;   /* error is only advice (RFC 1122 4.2.3.9) */
     bool more : 1;         /* MSG_MORE: hold back a partial segment */
+    bool ecn_ok : 1;       /* ECN was negotiated, or is asked for */
+    bool ecn_echo : 1;     /* CE was seen: ECE until CWR comes */
+    bool cwr_due : 1;      /* cwnd was reduced: new data is to tell by CWR */
+    bool cwr_sent : 1;     /* ... does, at cwr_seq, and is not acknowledged yet */
     uint8_t snd_wscale, rcv_wscale;
     uint8_t backoff;       /* doublings of the timeout (RTO or persist); ended by an RTT sample */
     uint8_t retries;       /* retransmission timeouts since anything was acknowledged */
@@ -168,6 +173,7 @@ struct tcb {
     uint64_t sent_us;      /* last data sent (idle restart) */
 
     struct tcp_options opt;
+    seq_t cwr_seq;
 
     uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retx;
     uint32_t segs_in, segs_out;
@@ -286,6 +292,15 @@ enum drop_reason tcp_input_text(struct tcb *t, struct tcp_env *env, const struct
                                 struct buf **owner);
 /* The RST that answers a segment no connection wants (RFC 9293 3.5.2 group 1); false if it is a RST. */
 bool tcp_rst_for(const struct tcp_segment *seg, struct tcp_segment *rst);
+
+/* ecn.c: is this an ECN-setup SYN or SYN,ACK? */
+bool tcp_ecn_setup(const struct tcp_segment *syn);
+/* What our SYN or SYN,ACK says. */
+uint8_t tcp_ecn_syn_flags(struct tcb *t);
+/* CWR and CE of data that is acceptable. */
+void tcp_ecn_input(struct tcb *t, const struct tcp_segment *seg);
+/* The marks of new data that goes, before SND.MAX moves. */
+void tcp_ecn_new_data(struct tcb *t, struct tcp_segment *seg);
 
 /* ICMP says that the path is narrower, or that there is no way (RFC 9293 3.9.2.2, RFC 5927). */
 void tcp_path_mtu(struct tcb *t, struct tcp_env *env, uint32_t mtu);

@@ -125,6 +125,7 @@ enum drop_reason tcp_input_text(struct tcb *t, struct tcp_env *env, const struct
     }
     uint32_t had = seg.len;
     tcp_note_duplicate(t, &seg);
+    tcp_ecn_input(t, &seg);
     trim(t, &seg);
     if (had && !seg.len) t->mark |= MARK_ACK; /* nothing of it fits: say where we are */
     seq_t end = seq_add(seg.seq, seg.len);

@@ -8,6 +8,7 @@ void tcp_open_active(struct tcb *t, struct tcp_env *env, seq_t iss, uint32_t ts_
     t->ts_offset = ts_offset;
     t->ts_ok = env->params.timestamps;
     t->sack_ok = env->params.sack;
+    t->ecn_ok = env->params.ecn > 1;
     t->wscale_ok = env->params.window_scaling;
     t->rcv_wscale = t->wscale_ok ? tcb_wscale_for(env->params.rcvbuf_max_bytes) : 0;
     t->state = ST_SYN_SENT;

@@ -174,6 +174,7 @@ static void note_sent_by_peer(struct wire_conn *c, const struct wire_packet *p, 
         c->peer_scale = p->wscale;
         c->peer_ts = p->ts;
         c->peer_sack = p->sackok;
+        c->peer_ecn = wire_ecn_setup(p->flags);
     }
     /* a number out of nowhere says nothing about the stream */
     if ((int32_t)(end - c->peer_end) > 0 && end - c->ack_high < 1u << 30)

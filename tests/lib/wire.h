@@ -67,6 +67,7 @@ struct wire_segment {
     uint32_t tsval, tsecr;
     struct wire_sack sack[4]; /* OUT: exactly these */
     uint16_t gso_size;        /* a super-segment; OUT: unchecked if 0 */
+    uint8_t ecn;              /* IN: the ECN field of the IPv4 header */
     bool garbage;             /* IN: a payload of other bytes than the stream's */
     const uint8_t *options;   /* IN: these bytes in place of all options, padded with EOL */
     unsigned options_len;
@@ -105,6 +106,7 @@ struct wire_conn {
     bool iss_known, syn_in, syn_out, edge_known;
     int our_scale, peer_scale; /* of the SYNs: WS(n) or 0 */
     bool our_ts, peer_ts, our_sack, peer_sack;
+    bool our_ecn, peer_ecn; /* the SYNs were ECN-setup ones (RFC 3168 6.1.1) */
     uint32_t tsval_seen, tsval_high;
     uint32_t right_edge;     /* relative to irs: the furthest offered by the stack */
     uint32_t ack_high;       /* relative to irs: the highest acknowledged by the stack */
@@ -246,6 +248,11 @@ struct sockaddr_in wire_sockaddr(uint32_t addr, uint16_t port);
 /* The byte at an offset of the stack's stream (ours) or the peer's. */
 uint8_t wire_byte(bool ours, uint64_t offset);
 
+/* Do these flags make an ECN-setup SYN or SYN-ACK? */
+static inline bool wire_ecn_setup(unsigned flags)
+{
+    return (flags & (ECE | CWR)) == (flags & ACK ? ECE : ECE | CWR);
+}
 /* Asserted for every packet that the stack sends (wire_check.c). NULL, or what is wrong. */
 const char *wire_check_sent(struct wire *w, struct wire_packet *p);
 struct wire_conn *wire_find(struct wire *w, uint32_t addr, uint16_t peer_port, uint16_t our_port,

@@ -55,6 +55,7 @@ static const char *check_syn(struct wire_conn *c, const struct wire_packet *p)
     c->our_scale = p->wscale;
     c->our_ts = p->ts;
     c->our_sack = p->sackok;
+    c->our_ecn = wire_ecn_setup(p->flags);
     if (c->syn_in && (p->flags & ACK) &&
         ((p->wscale && !c->peer_scale) || (p->ts && !c->peer_ts) || (p->sackok && !c->peer_sack)))
         return "a SYN-ACK with an option that the SYN did not offer"; /* 7323-2.2b */
@@ -117,22 +118,40 @@ static const char *check_sequence(struct wire *w, struct wire_conn *c, const str
     return NULL;
 }
 
+/* RFC 3168 6.1: marks are for new data, and for those who asked. */
+static const char *check_ecn(const struct wire_conn *c, const struct wire_packet *p)
+{
+    unsigned field = p->bytes[1] & 3u;
+    bool ecn = c->our_ecn && c->peer_ecn && !(p->flags & SYN);
+    if (field != 0 && field != 2)
+        return "an ECN field other than Not-ECT and ECT(0)"; /* 3168-6.1.2a */
+    if (field && (!ecn || !p->payload_len))
+        return "ECT on what is not data, or was not negotiated"; /* 3168-5.2a, -6.1.1b, -6.1.1c */
+    if (field && before(p->seq - c->iss, c->snd_high))
+        return "ECT on a retransmission or a window probe"; /* 3168-6.1.5a, -6.1.6a */
+    if (p->flags & SYN)
+        return NULL;
+    if (p->flags & (ECE | CWR) && !ecn)
+        return "ECN was not negotiated";
+    return p->flags & CWR && (!field || p->gso_size) ? "CWR on what is not one new packet" : NULL;
+}
+
 static const char *check_tcp(struct wire *w, struct wire_packet *p)
 {
     struct wire_conn *c = wire_find(w, p->dst, p->dst_port, p->src_port, false);
 
     if (p->flags & RST)
-        return p->flags & (SYN | FIN | PSH | URG) || p->payload_len ? "a RST with SYN, FIN or data"
-                                                                    : NULL;
+        return p->flags & (SYN | FIN | PSH | URG | ECE | CWR) || p->payload_len
+                   ? "a RST with another flag than ACK, or data"
+                   : NULL;
     if (!c)
         return "a segment to nobody";
     if ((p->flags & SYN) && (p->flags & FIN))
         return "SYN with FIN";
-    if (p->flags & (ECE | CWR) && !(p->flags & SYN))
-        return "ECN was not negotiated";
     const char *wrong = p->flags & SYN ? check_syn(c, p)
                         : c->iss_known ? check_options(c, p)
                                        : "no SYN before";
+    wrong = wrong ? wrong : check_ecn(c, p);
     if (wrong)
         return wrong;
     if (!(p->flags & ACK) && !(p->flags & SYN))

@@ -163,6 +163,7 @@ void wire_build(struct wire *w, struct wire_packet *p, const struct wire_segment
         uint8_t byte = wire_byte(false, (uint64_t)s.seq + (s.flags & SYN ? 1 : 0) + i - 1);
         tcp[header + i] = s.garbage ? (uint8_t)~byte : byte;
     }
+    p->bytes[1] = s.ecn;
     p->len = 20 + header + s.len;
     assert_true(p->len <= 65535);
     put16(p->bytes + 2, p->len);
