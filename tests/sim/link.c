@@ -106,6 +106,9 @@ static void send_one(struct world *w, uint32_t from, struct packet *p)
         free(p);
         return;
     }
+    if (rng_chance(&l->rng, l->faults.mark_ppm)) {
+        packet_mark(p);
+    }
     if (rng_chance(&l->rng, l->faults.dup_ppm)) {
         uint64_t later = sent_us + l->faults.delay_us + rng_range(&l->rng, 0, 50 * MS);
         events_add(&w->events, later, EVENT_PACKET, 1 - from, packet_copy(p, p->len));

@@ -235,6 +235,15 @@ static void set_sums(struct packet *p)
           ~sum16(p->data + IP_HEADER, tcp_len, pseudo_sum(p, tcp_len)));
 }
 
+void packet_mark(struct packet *p)
+{
+    if ((p->data[1] & 3) != 0) {
+        p->data[1] |= 3;
+        put16(p->data + 10, 0);
+        put16(p->data + 10, ~sum16(p->data, IP_HEADER, 0));
+    }
+}
+
 void packet_finish_checksum(struct packet *p)
 {
     if (p->needs_csum) {

@@ -51,6 +51,8 @@ uint32_t packet_dst(const struct packet *p); /* network order */
 
 /* NULL, or which checksum is wrong. A partial one must hold the pseudo-header's sum. */
 const char *packet_check_sums(const struct packet *p);
+/* Do what a congested router does to an ECN-capable packet: mark it (RFC 3168 5). */
+void packet_mark(struct packet *p);
 /* Do what a network card does: complete the checksum. */
 void packet_finish_checksum(struct packet *p);
 /* The i-th packet that a network card cuts a super-segment into; NULL past the last. */

@@ -314,6 +314,7 @@ static void vary(struct mytcp_config *c, struct rng *r)
     if (rng_chance(r, 200000)) {
         c->rto_min_us = SECOND;
     }
+    c->ecn = rng_u32(r, 0, 2);
 }
 
 void scenario_setup(const struct scenario *scenario, uint64_t seed, struct setup *s)
@@ -325,6 +326,7 @@ void scenario_setup(const struct scenario *scenario, uint64_t seed, struct setup
     s->seed = seed;
     struct rng r = rng_make(seed, 2);
     s->faults.delay_us = (uint32_t)rng_log(&r, 20, 80 * MS);
+    s->faults.mark_ppm = rng_chance(&r, 500000) ? (uint32_t)rng_log(&r, 1000, 300000) : 0;
     s->calm_us = 30 * SECOND;
     s->grace_us = 400ull * SECOND;
     s->spread_us = 300 * MS;

@@ -68,6 +68,7 @@ struct faults {
     uint32_t loss_ppm;
     uint32_t burst_ppm, burst_len;    /* start of a burst of losses, and its length at most */
     uint32_t dup_ppm, corrupt_ppm;
+    uint32_t mark_ppm;                /* of ECN-capable packets: marked in place of a loss */
     uint64_t rate_bytes_per_s;        /* 0: no limit */
     uint32_t queue_bytes;             /* of the rate limit */
     uint32_t mtu;                     /* 0: no limit */

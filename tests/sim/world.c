@@ -290,7 +290,7 @@ static void change(struct world *w, uint32_t index)
         for (uint32_t i = 0; i < HOSTS; i++) {
             struct faults *f = &w->link[i].faults;
             f->reorder_ppm = f->loss_ppm = f->burst_ppm = f->dup_ppm = f->corrupt_ppm = 0;
-            f->jitter_us = 0;
+            f->jitter_us = f->mark_ppm = 0;
             f->cut = false;
             w->link[i].burst_left = 0;
         }

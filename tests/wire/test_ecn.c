@@ -381,6 +381,11 @@ SCENARIO(a_window_probe_has_neither_ect_nor_cwr)
         w->now_us += 10 * MS;
     assert_int_equal(p.payload_len, 1);
     assert_false(ect(&p) || p.flags & CWR);
+    IN(w, .flags = ACK, .seq = 1, .ack = 101); /* open again; the octet goes a second time */
+    assert_false(ect(OUT(w, .flags = ACK, .seq = 101, .ack = 1, .len = 100)));
+    WRITE(w, 100);
+    IN(w, .flags = ACK, .seq = 1, .ack = 201);
+    assert_true(ect(OUT(w, .flags = ACK | CWR, .seq = 201, .ack = 1, .len = 100)));
 }
 
 /* The device would copy CWR into every piece of a super-segment. */
