@@ -158,7 +158,7 @@ SCENARIO(an_ack_that_is_due_does_not_go_in_the_probe)
     MARK(w);
     wire_skip_to(w, 10 * SEC);
     IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10); /* again: the ACK was lost */
-    OUT(w, .flags = ACK, .seq = 1, .ack = 11);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 11, .sack = {{1, 11}});
     OUT(w, .flags = ACK, .seq = 0, .ack = 11);
     QUIET(w);
 }
