@@ -12,7 +12,7 @@ B       ?= build
 CORE    := $(wildcard src/util/*.c src/wire/*.c src/tcp/*.c src/stack/*.c)
 LIB     := $(CORE) $(wildcard src/linux/*.c)
 TOOLS   := $(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/main.c))))
-TESTS   := $(basename $(wildcard tests/unit/*.c tests/wire/test_*.c))
+TESTS   := $(basename $(wildcard tests/unit/*.c tests/wire/test_*.c tests/fuzz/*.c))
 
 # $(call objects,flavour,sources)
 objects  = $(patsubst %.c,$(B)/$(1)/%.o,$(2))
@@ -46,6 +46,10 @@ $(foreach t,$(TOOLS),$(eval $(call TOOL,$(t))))
 $(B)/tests/%: $(B)/san/tests/%.o $(call objects,san,$(wildcard tests/lib/*.c)) $(B)/libmytcp-san.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $^ -lcmocka -pthread
+# a fuzz target without the fuzzer, which replays inputs
+$(B)/tests/fuzz/%: $(B)/san/tests/fuzz/%.o $(call objects,san,$(wildcard tests/fuzz/lib/*.c)) $(B)/libmytcp-san.a
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -o $@ $^
 # the simulator and the live clients
 $(B)/tests/sim: $(call objects,san,$(wildcard tests/sim/*.c)) $(B)/libmytcp-san.a
 	@mkdir -p $(@D)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tests/run.sh BUILD_DIR - run every test and count. Unit and wire programs two at a time, then the
-# simulator, then the live tests; each speaks TAP. The last line is `N passed, N failed`.
+# fuzz targets over their corpora, the simulator, and the live tests; each speaks TAP. The last line
+# is `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:?usage: tests/run.sh BUILD_DIR}
@@ -78,6 +79,11 @@ for name in "${names[@]}"; do
     judge "$name"
 done
 
+for source in tests/fuzz/*.c; do # each replays its corpus
+    name=${source%.c}
+    run_one "$name" "$limit_s" "$build/$name" "tests/fuzz/corpus/${name##*/}"
+    judge "$name"
+done
 run_one tests/sim 300 "$build/tests/sim"
 judge tests/sim
 run_one tests/live 300 tests/live/run.sh "$build"

@@ -113,7 +113,7 @@ uint64_t sent_mask(const struct sent *r, seq_t from, seq_t to)
 uint32_t sent_bytes(const struct sent *r, uint64_t units)
 {
     unsigned n = sent_units(r);
-    uint32_t bytes = (uint32_t)__builtin_popcountll(units) * r->unit;
+    uint32_t bytes = popcount_u64(units) * r->unit;
     if (units >> (n - 1) & 1) bytes -= n * r->unit - r->len; /* the last may be short */
     return bytes;
 }
@@ -129,7 +129,7 @@ void flight_mark_sacked(struct flight *f, uint32_t position, uint64_t units)
     struct sent *r = flight_at(f, position);
     units &= ~r->sacked;
     f->sacked_bytes += sent_bytes(r, units);
-    f->sacked_units += (uint32_t)__builtin_popcountll(units);
+    f->sacked_units += popcount_u64(units);
     f->lost_bytes -= sent_bytes(r, units & r->lost);
     r->lost &= ~units;
     r->sacked |= units;
@@ -178,7 +178,7 @@ static void drop_units(struct flight *f, struct sent *r, unsigned n)
 {
     uint64_t gone = n >= WORD ? UINT64_MAX : (1ull << n) - 1;
     f->sacked_bytes -= sent_bytes(r, r->sacked & gone);
-    f->sacked_units -= (uint32_t)__builtin_popcountll(r->sacked & gone);
+    f->sacked_units -= popcount_u64(r->sacked & gone);
     f->lost_bytes -= sent_bytes(r, r->lost & gone);
     if (n >= sent_units(r)) return; /* all of it: the caller removes the record */
     r->sacked >>= n;
@@ -225,7 +225,7 @@ const char *flight_check(const struct flight *f, seq_t una, seq_t nxt)
         at = seq_add(r->start, r->len);
         sacked += sent_bytes(r, r->sacked);
         lost += sent_bytes(r, r->lost);
-        units += (uint32_t)__builtin_popcountll(r->sacked);
+        units += popcount_u64(r->sacked);
     }
     if (f->count && !seq_eq(at, nxt)) return "flight: records do not reach SND.NXT";
     if (!f->count && !seq_eq(una, nxt)) return "flight: bytes without a record";

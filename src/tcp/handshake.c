@@ -37,6 +37,7 @@ void tcp_established(struct tcb *t, struct tcp_env *env)
     t->backoff = 0;
     t->rexmt_at_us = TIME_NEVER;
     t->unacked_us = TIME_NEVER;
+    t->rtt_seq = t->snd_una;
     t->error = 0;
     t->soft_error = false;
     /* RFC 5681 3.1: after a lost SYN the window starts with one segment */

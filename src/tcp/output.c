@@ -1,7 +1,7 @@
 /*
  * What is the next segment, if any? One ladder of reasons (RFC 9293 3.8, 3.10.2):
  *
- *   RST - SYN - what was lost - new data and FIN - window probe - keepalive - a bare ACK
+ *   RST - SYN - what was lost - new data and FIN - window probe - a bare ACK - keepalive
  *
  * Whatever goes carries the newest acknowledgement, so every step also answers the last one.
  */
@@ -393,8 +393,9 @@ bool tcp_output(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
         if ((t->mark & MARK_PROBE) && out_probe(t, env, out)) return true;
     }
     if (t->state != ST_SYN_SENT) {
-        if (t->mark & MARK_KEEPALIVE) return out_keepalive(t, env, out);
+        /* before the keepalive, whose SEQ is old: the peer does not look at the ACK in that */
         if (t->mark & MARK_ACK) return out_ack(t, env, out);
+        if (t->mark & MARK_KEEPALIVE) return out_keepalive(t, env, out);
     }
     settle(t, env);
     return false;

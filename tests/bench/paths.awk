@@ -1,7 +1,11 @@
-# paths.awk - lines "NUMBER bulk|responses SIDE VALUE" and "NUMBER path RTT LOSS RATE QUEUE REORDER" as
-# rows of the table: the row `number`, the `head`, or the `sum` over all.
+# paths.awk - lines "NUMBER bulk|responses SIDE VALUE" and "NUMBER path RTT LOSS RATE QUEUE REORDER"
+# as rows of the table: the row `number`, the `head`, or the `sum` over all.
 
-$2 == "path" { seen[++paths] = $1; name[$1] = sprintf("%5s %5s %6s %5s %4s", $3, $4, $5, $6, $7); next }
+$2 == "path" {
+    seen[++paths] = $1
+    name[$1] = sprintf("%5s %5s %6s %5s %4s", $3, $4, $5, $6, $7)
+    next
+}
 { values[$1, $2, $3, ++count[$1, $2, $3]] = $4 + 0 }
 
 # The value that this share of the measurements does not exceed; -1 without any.
@@ -23,7 +27,9 @@ function cell(v, format) { return v < 0 ? "-" : sprintf(format, v) }
 function ratio(v, kernel) { return v < 0 || kernel <= 0 ? -1 : v / kernel }
 
 function row(p,    k, s, r, kt, st, rt) {
-    k = at(p, "bulk", "kernel", 0.5); s = at(p, "bulk", "sends", 0.5); r = at(p, "bulk", "receives", 0.5)
+    k = at(p, "bulk", "kernel", 0.5)
+    s = at(p, "bulk", "sends", 0.5)
+    r = at(p, "bulk", "receives", 0.5)
     kt = at(p, "responses", "kernel", 0.99)
     st = at(p, "responses", "sends", 0.99); rt = at(p, "responses", "receives", 0.99)
     printf "%3d %s | %8s %8s %6s %8s %6s | %7s %7s %6s %7s %6s\n", p, name[p], cell(k, "%.2f"), \
@@ -32,12 +38,16 @@ function row(p,    k, s, r, kt, st, rt) {
         cell(ratio(rt, kt), "%.2fx")
 }
 
+function to_kernel(p, kind, side, share) {
+    return ratio(at(p, kind, side, share), at(p, kind, "kernel", share))
+}
+
 function count_side(side, what,    i, x, good, bad, slow) {
     for (i = 1; i <= paths; i++) {
-        x = ratio(at(seen[i], "bulk", side, 0.5), at(seen[i], "bulk", "kernel", 0.5))
+        x = to_kernel(seen[i], "bulk", side, 0.5)
         good += x >= 1
         bad += x < 0.9
-        slow += ratio(at(seen[i], "responses", side, 0.99), at(seen[i], "responses", "kernel", 0.99)) > 1
+        slow += to_kernel(seen[i], "responses", side, 0.99) > 1
     }
     printf "libmytcp %s: goodput at least the kernel's in %d of %d paths, below 0.9x in %d;", what, \
         good, paths, bad
@@ -49,8 +59,8 @@ END {
         format = "%3s %5s %5s %6s %5s %4s | %8s %8s %6s %8s %6s | %7s %7s %6s %7s %6s\n"
         printf format, "", "RTT", "loss", "rate", "queue", "re-", "goodput", "libmytcp", "", \
             "libmytcp", "", "p99", "libmytcp", "", "libmytcp", ""
-        printf format, "", "ms", "%", "Mbit/s", "BDP", "ord", "kernel", "sends", "", "receives", "", \
-            "kernel", "sends", "", "receives", ""
+        printf format, "", "ms", "%", "Mbit/s", "BDP", "ord", "kernel", "sends", "", "receives", \
+            "", "kernel", "sends", "", "receives", ""
     } else if (sum) {
         count_side("sends", "sends")
         count_side("receives", "receives")

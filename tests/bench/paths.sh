@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# tests/bench/paths.sh BUILD_DIR - libmytcp's loss recovery and congestion control beside the kernel's,
-# over paths of mytcp-link: the same link, the same seeds, the sides one after the other in turning order.
+# tests/bench/paths.sh BUILD_DIR - libmytcp's loss recovery and congestion control beside the
+# kernel's, over paths of mytcp-link: the same link, the same seeds, the sides in turning order.
 #
 #   kernel    kernel sends to kernel (CUBIC; its other settings as they come)
 #   sends     libmytcp sends to the kernel
 #   receives  the kernel sends to libmytcp
 #
-# Goodput is what arrived in BENCH_PATHS_S seconds after the request, slow start and all, the median over
-# the seeds; a response is 30 kB on a new connection, timed from the request to its last byte, the 99th
-# percentile over all seeds.
+# Goodput is what arrived in BENCH_PATHS_S seconds after the request, slow start and all, the median
+# over the seeds; a response is 30 kB on a new connection, timed from the request to its last byte,
+# the 99th percentile over all seeds.
 #
 #   BENCH_PATHS_QUICK=1     a few paths, one seed, short
 #   BENCH_PATHS=3-7,12      these lines of the list only
@@ -63,7 +63,7 @@ list() {
 END
 }
 
-# ------------------------------------------------------------------ one measurement, in its namespaces
+# ------------------------------------------------------- one measurement, in its namespaces
 
 # shape RTT LOSS RATE QUEUE REORDER: the words for mytcp-link
 shape() {
@@ -112,7 +112,9 @@ one() {
     case $side in
     kernel) server=("$bench") client=(nsenter -t "$far" -n "$bench") ;;
     sends) cc=() server=("$bench" --tun "$end" --ip "$a") client=(nsenter -t "$far" -n "$bench") ;;
-    receives) server=(nsenter -t "$far" -n "$bench") client=("$bench" --tun "$end" --ip "$a") to=$b ;;
+    receives)
+        server=(nsenter -t "$far" -n "$bench") client=("$bench" --tun "$end" --ip "$a") to=$b
+        ;;
     esac
     "${server[@]}" serve path "${cc[@]}" >"$work/server.out" 2>&1 &
     await "$work/server.out" ready
@@ -186,11 +188,11 @@ fi
 results=$work/results
 : >"$results"
 enter="unshare -n -p -f --mount-proc --kill-child"
-$enter ip tuntap add dev probe0 mode tun 2>/dev/null || enter="unshare -rn -p -f --mount-proc --kill-child"
-$enter ip tuntap add dev probe0 mode tun || fail "no TUN device in a namespace here: nothing measured"
+$enter ip tuntap add dev probe0 mode tun 2>/dev/null || enter="unshare -r ${enter#unshare }"
+$enter ip tuntap add dev probe0 mode tun || fail "no TUN device in a namespace here"
 
-echo "Kernel ends: cubic. Goodput in Mbit/s over $seconds s, medians of $seeds seeds; 30 kB responses, 99th"
-echo "percentile in ms of $((responses * seeds)). Ratios to the kernel's: goodput more, times less is better."
+echo "Kernel ends: cubic. Goodput in Mbit/s over $seconds s, medians of $seeds seeds; 30 kB responses,"
+echo "99th percentile in ms of $((responses * seeds)). Ratios to the kernel's: more goodput is better, less time."
 awk -f "$here/paths.awk" -v head=1 /dev/null
 number=0
 while read -r path; do

@@ -42,6 +42,7 @@ int wire_setup(void **state)
     assert_non_null(w);
     mytcp_config_init(&w->config);
     w->config.tail_loss_probe = 0; /* test_tail_loss_probe.c turns it on */
+    w->config.congestion = 0; /* Reno: the windows of RFC 5681, literally */
     w->our_addr = 0x0a000001;
     w->peer_addr = 0x0a000002;
     w->our_port = 80;

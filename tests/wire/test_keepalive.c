@@ -148,6 +148,21 @@ SCENARIO(the_peers_probes_are_answered)
     wire_again(w);
 }
 
+/* The SEQ of a probe is old: the peer answers it, but does not look at its ACK. So an ACK that is due has to
+ * go by itself, or a peer whose every retransmission meets a probe never learns that we have the data. */
+SCENARIO(an_ack_that_is_due_does_not_go_in_the_probe)
+{
+    keeping_alive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 11);
+    MARK(w);
+    wire_skip_to(w, 10 * SEC);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10); /* again: the ACK was lost */
+    OUT(w, .flags = ACK, .seq = 1, .ack = 11, .sack = {{1, 11}});
+    OUT(w, .flags = ACK, .seq = 0, .ack = 11);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(by_default_an_idle_connection_sends_nothing),
           WIRE_TEST(the_default_idle_time_is_two_hours),
           WIRE_TEST(a_probe_goes_when_nothing_was_heard_for_the_idle_time),
@@ -157,4 +172,5 @@ WIRE_MAIN(WIRE_TEST(by_default_an_idle_connection_sends_nothing),
           WIRE_TEST(with_data_outstanding_there_are_no_probes),
           WIRE_TEST(it_can_be_turned_off_again), WIRE_TEST(a_peer_without_the_connection_resets_it),
           WIRE_TEST(half_closed_connections_are_probed_too),
-          WIRE_TEST(the_peers_probes_are_answered))
+          WIRE_TEST(the_peers_probes_are_answered),
+          WIRE_TEST(an_ack_that_is_due_does_not_go_in_the_probe))

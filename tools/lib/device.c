@@ -127,8 +127,8 @@ mytcp_tun *device_open(struct device *device)
 
 void device_help(FILE *to)
 {
-    fputs("  --tun NAME           the TUN device: made if there is none of that name; or unix:PATH,\n"
-          "                       the end of a mytcp-link that listens there\n"
+    fputs("  --tun NAME           the TUN device: made if there is none of that name; or\n"
+          "                       unix:PATH, the end of a mytcp-link that listens there\n"
           "  --ip A.B.C.D         the stack's address\n"
           "  --host A.B.C.D/P     the host's address on the device, set along with the link up;\n"
           "                       without it the device must be configured already\n"
