@@ -6,7 +6,9 @@ differ() { # PART
     ip addr add 10.9.1.1/24 broadcast + dev lo
     ip link set lo mtu 1500
     with "tcp_rmem=4096 131072 33554432" tcp_syn_retries=7 tcp_tw_reuse=1
-    timeout -k 5 "${DIFFER_LIMIT_S:-55}" "$live" --tun tun0 --ip "$ip" --host "$host/$net" \
+    local cc=1 # both begin with the same algorithm
+    grep -q cubic /proc/sys/net/ipv4/tcp_congestion_control || cc=0
+    timeout -k 5 "${DIFFER_LIMIT_S:-55}" "$live" --tun tun0 --ip "$ip" --host "$host/$net" --set congestion=$cc \
         differ "$1" "$ip" "$host" 10.9.1.2 10.9.1.1
 }
 

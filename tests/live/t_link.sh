@@ -3,14 +3,18 @@
 
 link_tool=$build/mytcp-link a=10.7.0.1 b=10.7.0.2
 
-# The far namespace is that of a sleeping process.
+# The far namespace is that of a sleeping process. It tells its number itself: /proc here still shows
+# the numbers outside the test's own process namespace.
 far_up() {
-    background unshare -n sleep 100
-    far=$pid
-    until_true 5 far_is_apart || fail "no second namespace"
+    # shellcheck disable=SC2016 # the inner shell's
+    background unshare -n sh -c 'read -r n rest </proc/self/stat
+        echo "$n $(readlink /proc/self/ns/net)" >"$1"
+        exec sleep 100' sh "$tmp/f.far"
+    until_true 5 test -s "$tmp/f.far" || fail "no second namespace"
+    read -r far name <"$tmp/f.far"
+    same "the far namespace" "$name" "$(there readlink /proc/self/ns/net)"
     there ip link set lo up
 }
-far_is_apart() { [ "$(readlink "/proc/$far/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
 there() { nsenter -t "$far" -n "$@"; }
 
 # join END-A OPTIONS...: a link from END-A to the far kernel; its words to f.link
