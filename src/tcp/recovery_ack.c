@@ -1,0 +1,284 @@
+/* What an ACK says: what it delivers, what is lost now (RACK, or NewReno), and whether a reduction was a
+ * mistake. */
+#include "tcp/recovery_flight.h"
+#include "util/bytes.h"
+
+enum { REO_MULT_MAX = 16, REO_PERSIST = 16 };
+
+/* What an ACK has delivered so far, as it is walked through. */
+struct delivery {
+    uint32_t bytes;
+    uint64_t newest_us; /* send time of the newest delivered that was sent once */
+    bool once;          /* there was one */
+    uint64_t rate_delivered, rate_delivered_us;
+    bool rate_app_limited, rate;
+};
+
+/* ---- what an ACK delivers ---- */
+
+/* RFC 8985 6.2 step 2: the newest segment delivered. */
+static void rack_update(struct recovery *r, uint64_t sent_us, seq_t end, bool again, uint64_t now_us)
+{
+    struct recovery_flight *f = r->f;
+    uint64_t rtt = now_us - sent_us;
+    if (again && rtt < r->min_rtt_us) return; /* more likely the original's arrival */
+    if (sent_us < f->rack_sent_us) return;
+    if (sent_us == f->rack_sent_us && !seq_gt(end, f->rack_end)) return;
+    f->rack_sent_us = sent_us;
+    f->rack_end = end;
+    f->rack_rtt_us = (uint32_t)min_u64(rtt, UINT32_MAX);
+}
+
+/* Units of one record have arrived. */
+static void deliver(struct recovery *r, uint32_t position, uint64_t units, uint64_t now_us,
+                    struct delivery *d)
+{
+    struct recovery_flight *f = r->f;
+    struct sent *s = flight_at(&f->sent, position);
+    uint64_t once = units & ~s->again, again = units & s->again;
+    d->bytes += sent_bytes(s, units);
+    if (once) {
+        seq_t end = sent_end(s, once);
+        if (seq_lt(end, f->fack)) r->reordering = true; /* 6.2 step 3 */
+        rack_update(r, s->sent_us, end, false, now_us);
+        if (!d->once || s->sent_us > d->newest_us) d->newest_us = s->sent_us;
+        d->once = true;
+    }
+    if (again) rack_update(r, s->again_us, sent_end(s, again), true, now_us);
+    if (!d->rate || s->delivered > d->rate_delivered) {
+        d->rate = true;
+        d->rate_delivered = s->delivered;
+        d->rate_delivered_us = s->delivered_us;
+        d->rate_app_limited = s->app_limited;
+    }
+    f->fack = seq_max(f->fack, sent_end(s, units));
+    flight_mark_sacked(&f->sent, position, units);
+}
+
+static void deliver_range(struct recovery *r, seq_t from, seq_t to, uint64_t now_us, struct delivery *d)
+{
+    struct flight *sent = &r->f->sent;
+    uint32_t i = flight_next(sent, sent->open, flight_find(sent, from));
+    for (; i < sent->count; i = flight_next(sent, sent->open, i + 1)) {
+        struct sent *s = flight_at(sent, i);
+        if (seq_geq(s->start, to)) break;
+        uint64_t units = sent_mask(s, from, to) & ~s->sacked;
+        if (units) deliver(r, i, units, now_us, d);
+    }
+}
+
+/* RFC 2883: the first block reports a duplicate if it lies below the ACK, or inside the second block. */
+static bool is_dsack(const struct recovery_ack *a)
+{
+    const struct sack_block *b = a->blocks;
+    if (!a->count || seq_leq(b[0].end, b[0].start)) return false;
+    if (seq_leq(b[0].end, a->una)) return true;
+    return a->count > 1 && seq_geq(b[0].start, b[1].start) && seq_leq(b[0].end, b[1].end);
+}
+
+static void take_dsack(struct recovery *r, const struct recovery_ack *a)
+{
+    struct recovery_flight *f = r->f;
+    uint32_t len = seq_len(a->blocks[0].start, a->blocks[0].end);
+    f->undo_bytes -= min_u32(f->undo_bytes, len);
+    f->probe_dsack = true;
+    /* RFC 8985 6.2 step 4: the window for reordering was too small */
+    if (f->dsack_rounds && seq_lt(a->una, f->dsack_round)) return;
+    f->dsack_rounds = true;
+    f->dsack_round = a->nxt;
+    r->reo_persist = REO_PERSIST;
+    if (r->reo_mult < REO_MULT_MAX) r->reo_mult++;
+}
+
+/* ---- what is lost ---- */
+
+static uint32_t reo_wnd(const struct recovery *r, uint32_t srtt_us)
+{
+    bool enough = r->f->sent.sacked_units >= RECOVERY_DUPTHRESH;
+    if (!r->reordering && (r->mode != RECOVERY_NONE || enough)) return 0;
+    uint64_t wnd = (uint64_t)(r->reo_mult + 1) * r->min_rtt_us / 4;
+    return (uint32_t)min_u64(wnd, srtt_us);
+}
+
+/* RFC 8985 6.2 step 5. Returns whether anything is newly lost; sets the reordering timer. */
+static bool rack_detect(struct recovery *r, uint64_t now_us, uint32_t srtt_us)
+{
+    struct recovery_flight *f = r->f;
+    struct flight *sent = &f->sent;
+    uint64_t wait = (uint64_t)f->rack_rtt_us + reo_wnd(r, srtt_us), longest = 0;
+    uint32_t lost_before = sent->lost_bytes;
+    f->reorder_at_us = UINT64_MAX;
+    if (!f->rack_sent_us) return false;
+    for (uint32_t i = flight_next(sent, sent->open, 0); i < sent->count;
+         i = flight_next(sent, sent->open, i + 1)) {
+        struct sent *s = flight_at(sent, i);
+        if (s->sent_us > f->rack_sent_us) break; /* all further ones are newer still */
+        uint64_t in_flight = ~s->sacked & ~s->lost & sent_mask(s, s->start, seq_add(s->start, s->len));
+        uint64_t once = in_flight & ~s->again, again = in_flight & s->again;
+        if (s->sent_us == f->rack_sent_us) once &= sent_mask(s, s->start, f->rack_end);
+        if (s->again_us == f->rack_sent_us) again &= sent_mask(s, s->start, f->rack_end);
+        else if (s->again_us > f->rack_sent_us) again = 0;
+        if (once && s->sent_us + wait <= now_us) flight_mark_lost(sent, i, once);
+        else if (once) longest = max_u64(longest, s->sent_us + wait);
+        if (again && s->again_us + wait <= now_us) flight_mark_lost(sent, i, again);
+        else if (again) longest = max_u64(longest, s->again_us + wait);
+    }
+    if (longest) f->reorder_at_us = longest;
+    return sent->lost_bytes > lost_before;
+}
+
+/* Without SACK: `units` more at una are presumed lost. */
+void recovery_lose_first(struct recovery *r, seq_t una)
+{
+    struct flight *sent = &r->f->sent;
+    uint32_t i = flight_find(sent, una);
+    if (i == sent->count) return;
+    struct sent *s = flight_at(sent, i);
+    uint32_t unit = seq_gt(una, s->start) ? seq_len(s->start, una) / s->unit : 0;
+    flight_mark_lost(sent, i, 1ull << unit);
+    r->f->force = true;
+}
+
+static bool newreno_dup(struct recovery *r, const struct recovery_ack *a)
+{
+    struct recovery_flight *f = r->f;
+    if (r->mode == RECOVERY_RTO) return false; /* echoes of what was in flight before */
+    if (f->dupacks < UINT16_MAX) f->dupacks++;
+    /* Forged duplicates inflate no further than what was in flight when the episode began. */
+    uint32_t flight = seq_len(a->una, r->mode == RECOVERY_FAST ? r->recover : a->nxt);
+    uint32_t most = flight > a->mss ? flight - a->mss : 0;
+    f->dup_bytes = max_u32(f->dup_bytes, min_u32(f->dup_bytes + a->mss, most));
+    return r->mode == RECOVERY_NONE && f->dupacks >= RECOVERY_DUPTHRESH && seq_gt(a->una, r->recover);
+}
+
+/* RFC 6582 3.2 step 3, partial: the next hole starts at una. */
+static void newreno_partial(struct recovery *r, const struct recovery_ack *a)
+{
+    struct recovery_flight *f = r->f;
+    uint32_t deflate = a->acked > a->mss ? a->acked - a->mss : 0;
+    f->dup_bytes -= min_u32(f->dup_bytes, deflate);
+    recovery_lose_first(r, a->una);
+}
+
+/* ---- was it a mistake? ---- */
+
+static bool spurious(struct recovery *r, const struct recovery_ack *a, const struct delivery *d)
+{
+    struct recovery_flight *f = r->f;
+    if (!f->undo_possible) return false;
+    /* Eifel: the ACK echoes a timestamp older than our first retransmission: the original arrived. */
+    if (a->echo && a->acked && f->again_any && seq_lt(seq_of(a->tsecr), seq_of(f->again_tsval))) return true;
+    /* D-SACK: everything that was sent again was a duplicate */
+    if (f->again_any && !f->undo_bytes) return true;
+    /* F-RTO (SACK-enhanced): after the timeout, something never resent arrives before our resending could
+     * have drawn its ACK */
+    return r->mode == RECOVERY_RTO && f->frto == 2 && d->once && a->acked;
+}
+
+static void frto_step(struct recovery *r, const struct recovery_ack *a, const struct delivery *d)
+{
+    struct recovery_flight *f = r->f;
+    if (r->mode != RECOVERY_RTO || !f->frto) return;
+    if (!a->acked || (f->frto == 1 && seq_geq(a->una, r->recover))) f->frto = 0; /* 2a: a real loss */
+    else if (f->frto == 1) f->frto = 2;                                          /* 2b: try new data */
+    else if (!d->once) f->frto = 0;                                              /* 3a */
+}
+
+static void end_episode(struct recovery *r)
+{
+    struct recovery_flight *f = r->f;
+    r->mode = RECOVERY_NONE;
+    f->dup_bytes = 0;
+    f->dupacks = 0;
+    f->force = f->again_any = f->undo_possible = false;
+    f->undo_bytes = 0;
+    f->frto = 0;
+    f->reorder_at_us = UINT64_MAX;
+    if (r->reo_persist && !--r->reo_persist) r->reo_mult = 0; /* RFC 8985 6.2 step 4 */
+}
+
+/* ---- the ACK ---- */
+
+static void sample(struct recovery *r, const struct recovery_ack *a, const struct delivery *d,
+                   struct recovery_news *news)
+{
+    news->delivered = d->bytes;
+    if (d->once) {
+        news->rtt_us = max_u32((uint32_t)min_u64(a->now_us - d->newest_us, INT32_MAX), 1);
+        if (!r->min_rtt_us || news->rtt_us < r->min_rtt_us) r->min_rtt_us = news->rtt_us;
+    }
+    if (!d->rate || a->now_us <= d->rate_delivered_us) return;
+    uint64_t interval = a->now_us - d->rate_delivered_us;
+    if (interval < r->min_rtt_us) return;
+    news->rate_Bps = (a->delivered + d->bytes - d->rate_delivered) * 1000000 / interval;
+    news->rate_app_limited = d->rate_app_limited;
+}
+
+/* RFC 8985 7.4 */
+static bool probe_outcome(struct recovery *r, const struct recovery_ack *a)
+{
+    struct recovery_flight *f = r->f;
+    if (!f->probing || seq_lt(a->una, f->probe_end)) return false;
+    f->probing = false;
+    return f->probe_again && !f->probe_dsack && r->mode == RECOVERY_NONE;
+}
+
+static void finish_ack(struct recovery *r, struct mem *mem, const struct recovery_ack *a,
+                       struct recovery_news *news)
+{
+    if (r->mode != RECOVERY_NONE && seq_geq(a->una, r->recover)) {
+        news->ended = true;
+        end_episode(r);
+    }
+    if (r->mode == RECOVERY_NONE && a->acked && !news->ended) /* far-away values would wrap around */
+        r->recover = seq_sub(a->una, 1);
+    if (!r->f->sent.count) recovery_free(r, mem);
+}
+
+struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const struct recovery_ack *a)
+{
+    struct recovery_news news = {0};
+    struct recovery_flight *f = r->f;
+    struct delivery d = {0};
+    if (!f) return news;
+    bool dsack = a->sack_ok && is_dsack(a);
+    if (dsack) take_dsack(r, a);
+    seq_t old = seq_sub(a->una, a->acked);
+    if (a->acked) deliver_range(r, old, a->una, a->now_us, &d);
+    for (unsigned i = 0; a->sack_ok && i < a->count; i++) {
+        struct sack_block b = a->blocks[i];
+        uint32_t before = d.bytes;
+        if (seq_leq(b.start, a->una) || seq_geq(b.start, a->nxt)) continue;
+        if (seq_leq(b.end, b.start) || seq_gt(b.end, a->nxt)) continue;
+        deliver_range(r, b.start, b.end, a->now_us, &d);
+        news.sack_news |= d.bytes > before;
+    }
+    flight_trim(&f->sent, a->una);
+    if (seq_lt(f->sent.partial, a->una)) f->sent.partial = a->una;
+    sample(r, a, &d, &news);
+    if (a->acked) f->dupacks = 0;
+    if (spurious(r, a, &d)) {
+        news.undo = true;
+        news.prior_cwnd = f->prior_cwnd;
+        news.prior_ssthresh = f->prior_ssthresh;
+        flight_unmark_lost(&f->sent);
+        end_episode(r);
+    }
+    frto_step(r, a, &d);
+    news.probe_repaired = probe_outcome(r, a);
+    if (!a->sack_ok) {
+        if (a->dup) news.lost = newreno_dup(r, a);
+        else if (a->acked && r->mode == RECOVERY_FAST && seq_lt(a->una, r->recover)) newreno_partial(r, a);
+    } else if (d.bytes) {
+        bool any = rack_detect(r, a->now_us, a->srtt_us);
+        news.lost = any && r->mode == RECOVERY_NONE;
+    }
+    finish_ack(r, mem, a, &news);
+    return news;
+}
+
+bool recovery_reorder_timeout(struct recovery *r, const struct recovery_ack *now)
+{
+    if (!r->f) return false;
+    return rack_detect(r, now->now_us, now->srtt_us) && r->mode == RECOVERY_NONE;
+}

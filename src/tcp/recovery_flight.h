@@ -1,0 +1,39 @@
+/* Private to recovery*.c: what recovery keeps while something is in flight. */
+#ifndef TCP_RECOVERY_FLIGHT_H
+#define TCP_RECOVERY_FLIGHT_H
+
+#include "tcp/flight.h"
+#include "tcp/recovery.h"
+
+struct recovery_flight {
+    struct flight sent;
+    /* RACK (RFC 8985 5.3) */
+    uint64_t rack_sent_us; /* when the newest delivered segment was sent */
+    seq_t rack_end;
+    uint32_t rack_rtt_us;
+    seq_t fack;            /* the highest delivered */
+    uint64_t reorder_at_us;
+    seq_t dsack_round;     /* reo_mult grows once a round trip */
+    bool dsack_rounds;
+    /* PRR */
+    uint32_t prr_delivered, prr_out, recover_fs;
+    /* undo */
+    uint32_t prior_cwnd, prior_ssthresh;
+    uint32_t undo_bytes;   /* retransmitted and not reported as duplicates */
+    bool undo_possible, again_any;
+    uint32_t again_tsval;  /* of the first retransmission of the episode */
+    /* F-RTO */
+    uint8_t frto;          /* 0 off, 1 the first was resent, 2 new data was sent */
+    /* NewReno without SACK */
+    uint32_t dup_bytes;
+    uint16_t dupacks;
+    bool force;
+    /* tail-loss probe */
+    bool probing, probe_again, probe_dsack;
+    seq_t probe_end;
+};
+
+/* Without SACK: the first unit at una is presumed lost (recovery_ack.c). */
+void recovery_lose_first(struct recovery *r, seq_t una);
+
+#endif
