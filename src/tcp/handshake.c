@@ -43,7 +43,10 @@ void tcp_established(struct tcb *t, struct tcp_env *env)
     /* RFC 5681 3.1: after a lost SYN the window starts with one segment */
     cc_set_initial_window(&t->cc, mss, t->syn_retx ? 1 : env->params.initial_window_segments);
     if (t->syn_retx) rtt_after_lost_syn(&t->rtt);
-    if (!t->syn_retx && t->handshake_us) rtt_sample(&t->rtt, &env->params, t->handshake_us);
+    if (!t->syn_retx && t->handshake_us) {
+        rtt_sample(&t->rtt, &env->params, t->handshake_us);
+        t->recovery.min_rtt_us = t->handshake_us;
+    }
     if (t->fin_queued) t->state = ST_FIN_WAIT_1; /* closed while it was opening */
     if (t->passive) env->count.opened_passive++;
     else env->count.opened_active++;

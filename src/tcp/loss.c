@@ -45,9 +45,15 @@ static void begin_fast(struct tcb *t, struct tcp_env *env)
     env->count.fast_recoveries++;
 }
 
+/* The time, as recovery sees it. */
+static struct recovery_ack moment(const struct tcb *t, const struct tcp_env *env)
+{
+    return (struct recovery_ack){.now_us = env->now_us, .srtt_us = t->rtt.srtt_us, .sack_ok = t->sack_ok};
+}
+
 void tcp_loss_reorder(struct tcb *t, struct tcp_env *env)
 {
-    struct recovery_ack now = {.now_us = env->now_us, .srtt_us = t->rtt.srtt_us};
+    struct recovery_ack now = moment(t, env);
     if (recovery_reorder_timeout(&t->recovery, &now)) begin_fast(t, env);
     t->mark |= MARK_LOOK;
 }
@@ -56,11 +62,13 @@ void tcp_loss_rto(struct tcb *t, struct tcp_env *env)
 {
     struct cc_event event = tcb_cc_event(t, env);
     uint32_t prior_cwnd = t->cc.cwnd, prior_ssthresh = t->cc.ssthresh;
+    struct recovery_ack now = moment(t, env);
     bool again = t->retries > 0; /* ssthresh keeps the first timeout's value (RFC 5681 3.1) */
     event.flight_bytes = in_flight(t);
     cc_on_rto(&t->cc, &event, again);
     t->cwr_due = t->ecn_ok;
-    recovery_enter_rto(&t->recovery, t->snd_una, t->snd_nxt, prior_cwnd, prior_ssthresh, again);
+    recovery_enter_rto(&t->recovery, t->snd_una, t->snd_nxt, &now, prior_cwnd,
+                       prior_ssthresh, again);
     t->probe_at_us = TIME_NEVER;
     t->mark |= MARK_LOOK;
     env->count.rto_expired++;
@@ -68,7 +76,7 @@ void tcp_loss_rto(struct tcb *t, struct tcp_env *env)
 
 void tcp_loss_resend(struct tcb *t, struct tcp_env *env)
 {
-    recovery_enter_rto(&t->recovery, t->snd_una, t->snd_nxt, 0, 0, true);
+    recovery_enter_rto(&t->recovery, t->snd_una, t->snd_nxt, NULL, 0, 0, true);
     t->probe_at_us = TIME_NEVER;
     t->mark |= MARK_LOOK;
     tcb_arm_rexmt(t, env);
@@ -167,7 +175,7 @@ static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e
     if (t->recovery.mode == RECOVERY_FAST) {
         if (t->sack_ok)
             t->cc.cwnd = recovery_prr_cwnd(&t->recovery, pipe, t->cc.ssthresh, e->delivered_bytes, e->mss,
-                                           e->acked_bytes && !recovery_lost(&t->recovery));
+                                           e->acked_bytes && !news->more_lost);
     } else if (news->ended && mode_before == RECOVERY_FAST) {
         t->cc.cwnd = t->cc.ssthresh;
         if (!t->sack_ok) t->cc.cwnd = min_u32(t->cc.ssthresh, max_u32(pipe, e->mss) + e->mss); /* RFC 6582 */

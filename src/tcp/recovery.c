@@ -71,7 +71,7 @@ static void begin_episode(struct recovery *r, seq_t nxt, uint32_t prior_cwnd, ui
     f->again_any = false;
     f->undo_bytes = 0;
     f->force = true;
-    f->probing = false;
+    r->probing = false;
 }
 
 void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok,
@@ -85,8 +85,26 @@ void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss,
     if (!sack_ok) recovery_lose_first(r, una);
 }
 
-void recovery_enter_rto(struct recovery *r, seq_t una, seq_t nxt, uint32_t prior_cwnd,
-                        uint32_t prior_ssthresh, bool again)
+/* RFC 8985 6.3: what was sent an RTT ago and is not SACKed, and in any case the first. */
+static void lose_old(struct recovery *r, const struct recovery_ack *now)
+{
+    struct flight *sent = &r->f->sent;
+    bool rack = now && now->sack_ok;
+    uint32_t rtt_us = r->f->rack_rtt_us || !rack ? r->f->rack_rtt_us : now->srtt_us;
+    uint64_t wait = rack ? (uint64_t)rtt_us + recovery_reo_wnd(r, now->srtt_us) : 0;
+    for (uint32_t i = flight_next(sent, sent->open, 0); i < sent->count;
+         i = flight_next(sent, sent->open, i + 1)) {
+        struct sent *s = flight_at(sent, i);
+        uint64_t units = sent_mask(s, s->start, seq_add(s->start, s->len));
+        uint64_t first = i ? 0 : 1;
+        if (rack && s->sent_us + wait > now->now_us) units &= s->again | first;
+        if (rack && s->again_us + wait > now->now_us) units &= ~s->again | first;
+        flight_mark_lost(sent, i, units);
+    }
+}
+
+void recovery_enter_rto(struct recovery *r, seq_t una, seq_t nxt, const struct recovery_ack *now,
+                        uint32_t prior_cwnd, uint32_t prior_ssthresh, bool again)
 {
     struct recovery_flight *f = r->f;
     if (!f) return;
@@ -102,14 +120,10 @@ void recovery_enter_rto(struct recovery *r, seq_t una, seq_t nxt, uint32_t prior
     f->dup_bytes = 0;
     f->dupacks = 0;
     f->frto = first;
-    f->probing = false;
+    r->probing = false;
     f->reorder_at_us = UINT64_MAX;
     sent->partial = una;
-    for (uint32_t i = flight_next(sent, sent->open, 0); i < sent->count;
-         i = flight_next(sent, sent->open, i + 1)) {
-        struct sent *s = flight_at(sent, i);
-        flight_mark_lost(sent, i, sent_mask(s, s->start, seq_add(s->start, s->len)));
-    }
+    lose_old(r, now);
 }
 
 uint32_t recovery_prr_cwnd(struct recovery *r, uint32_t pipe, uint32_t ssthresh, uint32_t delivered,
@@ -185,16 +199,15 @@ bool recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len)
 
 bool recovery_may_probe(const struct recovery *r, bool sack_ok)
 {
-    return sack_ok && r->f && r->f->sent.count && r->mode == RECOVERY_NONE && !r->f->probing &&
-           !r->f->sent.sacked_bytes;
+    return sack_ok && r->f && r->f->sent.count && r->mode == RECOVERY_NONE && !r->probing &&
+           !r->unmeasured && !r->f->sent.sacked_bytes;
 }
 
 void recovery_probe_sent(struct recovery *r, seq_t nxt, bool again)
 {
-    r->f->probing = true;
-    r->f->probe_again = again;
-    r->f->probe_dsack = false;
-    r->f->probe_end = nxt;
+    r->probing = r->unmeasured = true;
+    r->probe_again = again;
+    r->probe_end = nxt;
 }
 
 uint64_t recovery_reorder_at(const struct recovery *r) { return r->f ? r->f->reorder_at_us : UINT64_MAX; }

@@ -27,11 +27,17 @@ struct recovery_flight; /* all that matters only while something is in flight; N
 struct recovery {
     struct recovery_flight *f;
     seq_t recover;          /* RFC 6582: SND.NXT when the last episode began */
+    seq_t probe_end;        /* RFC 8985 TLP.end_seq, while probing */
+    seq_t dsack_round;      /* RFC 8985 RACK.dsack_round, while there is one */
     uint32_t min_rtt_us;    /* RACK: the least seen, 0: none */
     uint8_t mode;
     uint8_t reo_mult;       /* RACK.reo_wnd_mult - 1 */
     uint8_t reo_persist;    /* recoveries until that is forgotten */
     bool reordering : 1;    /* RACK.reordering_seen */
+    bool dsack_rounds : 1;
+    bool probing : 1;       /* a tail-loss probe went, and what became of it is not known */
+    bool probe_again : 1;   /* ... which was a retransmission */
+    bool unmeasured : 1;    /* no RTT was measured since the last probe */
 };
 
 /* An ACK as recovery sees it. */
@@ -55,6 +61,7 @@ struct recovery_news {
     uint64_t rate_Bps;      /* delivery rate sample; 0: none */
     bool rate_app_limited;
     bool lost;              /* fast recovery should begin: reduce, then recovery_enter_fast */
+    bool more_lost;         /* this ACK told of losses not known before */
     bool ended;             /* the episode is over */
     bool undo;              /* ... and was a mistake: what it had reduced: */
     uint32_t prior_cwnd, prior_ssthresh;
@@ -78,10 +85,11 @@ struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const str
 bool recovery_reorder_timeout(struct recovery *r, const struct recovery_ack *now);
 void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok,
                          uint32_t prior_cwnd, uint32_t prior_ssthresh);
-/* Everything not SACKed is lost. SACK marks that start at una were reneged on and are forgotten. `again`:
- * the same data had timed out before. */
-void recovery_enter_rto(struct recovery *r, seq_t una, seq_t nxt, uint32_t prior_cwnd,
-                        uint32_t prior_ssthresh, bool again);
+/* What is not SACKed is lost, but for what was sent less than a round trip and the reordering window before
+ * `now` (RFC 8985 6.3; NULL or without SACK: all of it). SACK marks that start at una were reneged on and are
+ * forgotten. `again`: the same data had timed out before. */
+void recovery_enter_rto(struct recovery *r, seq_t una, seq_t nxt, const struct recovery_ack *now,
+                        uint32_t prior_cwnd, uint32_t prior_ssthresh, bool again);
 /* cwnd during fast recovery, after an ACK that delivered this much (RFC 6937, with RFC 9937's bound). */
 uint32_t recovery_prr_cwnd(struct recovery *r, uint32_t pipe, uint32_t ssthresh, uint32_t delivered,
                            uint32_t mss, bool progress);

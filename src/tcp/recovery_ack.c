@@ -8,6 +8,7 @@ enum { REO_MULT_MAX = 16, REO_PERSIST = 16 };
 /* What an ACK has delivered so far, as it is walked through. */
 struct delivery {
     uint32_t bytes;
+    seq_t fack;         /* RACK.fack before: its blocks are not in the order of arrival */
     uint64_t newest_us; /* send time of the newest delivered that was sent once */
     bool once;          /* there was one */
     uint64_t rate_delivered, rate_delivered_us;
@@ -39,7 +40,7 @@ static void deliver(struct recovery *r, uint32_t position, uint64_t units, uint6
     d->bytes += sent_bytes(s, units);
     if (once) {
         seq_t end = sent_end(s, once);
-        if (seq_lt(end, f->fack)) r->reordering = true; /* 6.2 step 3 */
+        if (seq_lt(end, d->fack)) r->reordering = true; /* 6.2 step 3 */
         rack_update(r, s->sent_us, end, false, now_us);
         if (!d->once || s->sent_us > d->newest_us) d->newest_us = s->sent_us;
         d->once = true;
@@ -76,23 +77,21 @@ static bool is_dsack(const struct recovery_ack *a)
     return a->count > 1 && seq_geq(b[0].start, b[1].start) && seq_leq(b[0].end, b[1].end);
 }
 
+/* RFC 8985 6.2 step 4: the window for reordering was too small. It grows once a round trip. */
 static void take_dsack(struct recovery *r, const struct recovery_ack *a)
 {
-    struct recovery_flight *f = r->f;
     uint32_t len = seq_len(a->blocks[0].start, a->blocks[0].end);
-    f->undo_bytes -= min_u32(f->undo_bytes, len);
-    f->probe_dsack = true;
-    /* RFC 8985 6.2 step 4: the window for reordering was too small */
-    if (f->dsack_rounds && seq_lt(a->una, f->dsack_round)) return;
-    f->dsack_rounds = true;
-    f->dsack_round = a->nxt;
+    if (r->f) r->f->undo_bytes -= min_u32(r->f->undo_bytes, len);
+    if (r->dsack_rounds) return;
+    r->dsack_rounds = true;
+    r->dsack_round = a->nxt;
     r->reo_persist = REO_PERSIST;
     if (r->reo_mult < REO_MULT_MAX) r->reo_mult++;
 }
 
 /* ---- what is lost ---- */
 
-static uint32_t reo_wnd(const struct recovery *r, uint32_t srtt_us)
+uint32_t recovery_reo_wnd(const struct recovery *r, uint32_t srtt_us)
 {
     bool enough = r->f->sent.sacked_units >= RECOVERY_DUPTHRESH;
     if (!r->reordering && (r->mode != RECOVERY_NONE || enough)) return 0;
@@ -105,7 +104,7 @@ static bool rack_detect(struct recovery *r, uint64_t now_us, uint32_t srtt_us)
 {
     struct recovery_flight *f = r->f;
     struct flight *sent = &f->sent;
-    uint64_t wait = (uint64_t)f->rack_rtt_us + reo_wnd(r, srtt_us), longest = 0;
+    uint64_t wait = (uint64_t)f->rack_rtt_us + recovery_reo_wnd(r, srtt_us), longest = 0;
     uint32_t lost_before = sent->lost_bytes;
     f->reorder_at_us = UINT64_MAX;
     if (!f->rack_sent_us) return false;
@@ -179,7 +178,8 @@ static void frto_step(struct recovery *r, const struct recovery_ack *a, const st
 {
     struct recovery_flight *f = r->f;
     if (r->mode != RECOVERY_RTO || !f->frto) return;
-    if (!a->acked || (f->frto == 1 && seq_geq(a->una, r->recover))) f->frto = 0; /* 2a: a real loss */
+    bool all = seq_geq(a->una, r->recover), part = seq_lt(a->una, f->sent.partial); /* of what was resent */
+    if (!a->acked || (f->frto == 1 && (all || part))) f->frto = 0;               /* 2a: a real loss */
     else if (f->frto == 1) f->frto = 2;                                          /* 2b: try new data */
     else if (!d->once) f->frto = 0;                                              /* 3a */
 }
@@ -203,6 +203,7 @@ static void sample(struct recovery *r, const struct recovery_ack *a, const struc
                    struct recovery_news *news)
 {
     news->delivered = d->bytes;
+    if (d->once || (a->echo && a->acked)) r->unmeasured = false;
     if (d->once) {
         news->rtt_us = max_u32((uint32_t)min_u64(a->now_us - d->newest_us, INT32_MAX), 1);
         if (!r->min_rtt_us || news->rtt_us < r->min_rtt_us) r->min_rtt_us = news->rtt_us;
@@ -214,13 +215,15 @@ static void sample(struct recovery *r, const struct recovery_ack *a, const struc
     news->rate_app_limited = d->rate_app_limited;
 }
 
-/* RFC 8985 7.4 */
-static bool probe_outcome(struct recovery *r, const struct recovery_ack *a)
+/* RFC 8985 7.4.2: did a retransmitted probe repair a loss? Only an ACK beyond it tells, unless one before
+ * says that the original had arrived as well. */
+static bool probe_outcome(struct recovery *r, const struct recovery_ack *a, bool dsack)
 {
-    struct recovery_flight *f = r->f;
-    if (!f->probing || seq_lt(a->una, f->probe_end)) return false;
-    f->probing = false;
-    return f->probe_again && !f->probe_dsack && r->mode == RECOVERY_NONE;
+    if (!r->probing || seq_lt(a->una, r->probe_end)) return false;
+    bool both = dsack || (a->dup && !a->count), beyond = seq_gt(a->una, r->probe_end);
+    if (r->probe_again && !both && !beyond) return false;
+    r->probing = false;
+    return r->probe_again && !both;
 }
 
 static void finish_ack(struct recovery *r, struct mem *mem, const struct recovery_ack *a,
@@ -240,9 +243,12 @@ struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const str
     struct recovery_news news = {0};
     struct recovery_flight *f = r->f;
     struct delivery d = {0};
-    if (!f) return news;
     bool dsack = a->sack_ok && is_dsack(a);
+    news.probe_repaired = probe_outcome(r, a, dsack);
+    if (seq_geq(a->una, r->dsack_round)) r->dsack_rounds = false;
     if (dsack) take_dsack(r, a);
+    if (!f) return news;
+    d.fack = f->fack;
     seq_t old = seq_sub(a->una, a->acked);
     if (a->acked) deliver_range(r, old, a->una, a->now_us, &d);
     for (unsigned i = 0; a->sack_ok && i < a->count; i++) {
@@ -262,16 +268,16 @@ struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const str
         news.prior_cwnd = f->prior_cwnd;
         news.prior_ssthresh = f->prior_ssthresh;
         flight_unmark_lost(&f->sent);
+        f->rack_sent_us = 0; /* the copies' times say nothing of what their originals' ACKs deliver */
         end_episode(r);
     }
     frto_step(r, a, &d);
-    news.probe_repaired = probe_outcome(r, a);
     if (!a->sack_ok) {
         if (a->dup) news.lost = newreno_dup(r, a);
         else if (a->acked && r->mode == RECOVERY_FAST && seq_lt(a->una, r->recover)) newreno_partial(r, a);
     } else if (d.bytes) {
-        bool any = rack_detect(r, a->now_us, a->srtt_us);
-        news.lost = any && r->mode == RECOVERY_NONE;
+        news.more_lost = rack_detect(r, a->now_us, a->srtt_us);
+        news.lost = news.more_lost && r->mode == RECOVERY_NONE;
     }
     finish_ack(r, mem, a, &news);
     return news;

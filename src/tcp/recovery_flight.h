@@ -13,8 +13,6 @@ struct recovery_flight {
     uint32_t rack_rtt_us;
     seq_t fack;            /* the highest delivered */
     uint64_t reorder_at_us;
-    seq_t dsack_round;     /* reo_mult grows once a round trip */
-    bool dsack_rounds;
     /* PRR */
     uint32_t prr_delivered, prr_out, recover_fs;
     /* undo */
@@ -28,11 +26,10 @@ struct recovery_flight {
     uint32_t dup_bytes;
     uint16_t dupacks;
     bool force;
-    /* tail-loss probe */
-    bool probing, probe_again, probe_dsack;
-    seq_t probe_end;
 };
 
+/* RACK.reo_wnd (recovery_ack.c). */
+uint32_t recovery_reo_wnd(const struct recovery *r, uint32_t srtt_us);
 /* Without SACK: the first unit at una is presumed lost (recovery_ack.c). */
 void recovery_lose_first(struct recovery *r, seq_t una);
 

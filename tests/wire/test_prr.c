@@ -1,0 +1,158 @@
+/* Proportional Rate Reduction (RFC 6937, with RFC 9937's bound) in the two examples of RFC 6937 3.1: 20 segments
+ * are in flight; ssthresh becomes 10. Bytes are counted, and no part of a segment goes, so that CEIL releases a
+ * segment somewhat later than in the RFC's table of whole segments. */
+#include "lib/wire.h"
+
+enum { MSS = 1460 };
+
+static uint32_t at(uint32_t segment) { return 1 + segment * MSS; }
+
+static void twenty_in_flight(struct wire *w, uint32_t queued)
+{
+    w->config.initial_window_segments = 20;
+    wire_passive(w);
+    WRITE(w, queued * MSS);
+    for (uint32_t i = 0; i < 20; i++)
+        OUT(w, .flags = ACK, .seq = at(i), .ack = 1, .len = MSS);
+    QUIET(w);
+    w->now_us += 100 * MS;
+}
+
+static void out(struct wire *w, uint32_t segment)
+{
+    OUT(w, .flags = ACK, .seq = at(segment), .ack = 1, .len = MSS);
+}
+
+/* 6937-1, 6937-2, 6937-3, 6937-5: RecoverFS is 22, so a segment goes for each 2.2 delivered, until what is in
+ * flight has come down to ssthresh; then one for one */
+SCENARIO(one_loss_of_twenty_halves_the_rate_and_keeps_the_clock)
+{
+    static const char sent[] = "NNR   N N N N   NNN"; /* for the ACKs 1 to 19 */
+    twenty_in_flight(w, 29);
+    uint32_t fresh = 20;
+    for (uint32_t ack = 1; ack <= 19; ack++) {
+        IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(1), at(ack + 1)}});
+        if (sent[ack - 1] == 'N') out(w, fresh++);
+        if (sent[ack - 1] == 'R') out(w, 0);
+        QUIET(w);
+    }
+    assert_int_equal(fresh, 29);
+    assert_int_equal(wire_info(w).ssthresh, 10 * MSS);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(22)); /* all that was in flight when recovery began */
+    QUIET(w);
+    assert_int_equal(wire_info(w).cwnd, 10 * MSS);
+    assert_int_equal(wire_stats(w).retransmitted_segments, 1);
+}
+
+/* 6937-4, 9937-1: the bound without growth while SND.UNA stands still: one for one */
+static void fifteen_lost(struct wire *w)
+{
+    twenty_in_flight(w, 40);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(15), at(16)}});
+    out(w, 20);
+    w->now_us += 1 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(15), at(17)}});
+    out(w, 21);
+    QUIET(w);
+    for (uint32_t i = 0; i < 3; i++) {
+        w->now_us += 1 * MS;
+        IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(15), at(18 + i)}});
+        out(w, i);
+        QUIET(w);
+    }
+}
+
+SCENARIO(fifteen_losses_of_twenty_go_again_one_for_one) { fifteen_lost(w); }
+
+/* 6937-4, 9937-1: SND.UNA advances and nothing more is lost: slow start, one more for each ACK, up to
+ * ssthresh */
+SCENARIO(progress_without_more_loss_lets_the_resending_grow)
+{
+    fifteen_lost(w);
+    w->now_us += 98 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(1), .sack = {{at(15), at(22)}}); /* 20 and 21, too: 3 + 1 */
+    for (uint32_t i = 3; i < 7; i++)
+        out(w, i);
+    QUIET(w);
+    uint32_t next = 7;
+    for (uint32_t ack = 2; ack <= 3; ack++, next += 2) {
+        w->now_us += 1 * MS;
+        IN(w, .flags = ACK, .seq = 1, .ack = at(ack), .sack = {{at(15), at(22)}});
+        out(w, next);
+        out(w, next + 1);
+        QUIET(w);
+    }
+    assert_int_equal(wire_stats(w).fast_recoveries, 1);
+    assert_int_equal(wire_info(w).ssthresh, 10 * MSS);
+    w->now_us += 98 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(7), .sack = {{at(15), at(22)}}); /* 4 + 1 */
+    for (uint32_t i = 11; i < 15; i++)
+        out(w, i);
+    out(w, 22);
+    QUIET(w);
+    w->now_us += 1 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(11), .sack = {{at(15), at(22)}});
+    for (uint32_t i = 23; i < 28; i++) /* 4 + 1, which is ssthresh again */
+        out(w, i);
+    QUIET(w);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(22));
+    assert_int_equal(wire_info(w).cwnd, 10 * MSS);
+}
+
+/* 9937-1: an ACK that tells of more loss lets nothing grow */
+SCENARIO(an_ack_that_tells_of_more_loss_lets_nothing_grow)
+{
+    twenty_in_flight(w, 40);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(9), at(10)}});
+    out(w, 20);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(9), at(11)}});
+    out(w, 21);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(9), at(12)}}); /* 0 to 8: pipe 10 */
+    out(w, 0);
+    QUIET(w);
+    w->now_us += 100 * MS; /* 12 to 18 are lost as well: pipe 4 */
+    IN(w, .flags = ACK, .seq = 1, .ack = at(1), .sack = {{at(19), at(20)}, {at(9), at(12)}});
+    static struct wire_packet p;
+    uint32_t n = 0;
+    while (wire_poll(w, &p))
+        n++;
+    assert_int_equal(n, 2); /* as many as were delivered */
+}
+
+/* 8985-9.3a: what is lost at once does not leave at once */
+SCENARIO(a_mass_of_losses_is_no_burst)
+{
+    twenty_in_flight(w, 20);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(17), at(20)}});
+    for (uint32_t i = 0; i < 3; i++) /* three were delivered */
+        out(w, i);
+    QUIET(w);
+}
+
+/* 8985-9.3b: with PRR a lost retransmission costs no second reduction */
+SCENARIO(at_the_end_cwnd_is_ssthresh_though_a_retransmission_was_lost)
+{
+    twenty_in_flight(w, 20);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(2), at(20)}});
+    out(w, 0);
+    out(w, 1);
+    QUIET(w);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(1), at(20)}}); /* 1, sent after 0, is there */
+    out(w, 0);
+    QUIET(w);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(20));
+    assert_int_equal(wire_info(w).ssthresh, 10 * MSS);
+    assert_int_equal(wire_info(w).cwnd, 10 * MSS);
+    assert_int_equal(wire_stats(w).rto_expired, 0);
+}
+
+WIRE_MAIN(WIRE_TEST(one_loss_of_twenty_halves_the_rate_and_keeps_the_clock),
+          WIRE_TEST(fifteen_losses_of_twenty_go_again_one_for_one),
+          WIRE_TEST(progress_without_more_loss_lets_the_resending_grow),
+          WIRE_TEST(an_ack_that_tells_of_more_loss_lets_nothing_grow),
+          WIRE_TEST(a_mass_of_losses_is_no_burst),
+          WIRE_TEST(at_the_end_cwnd_is_ssthresh_though_a_retransmission_was_lost))
