@@ -64,7 +64,7 @@ leave()
     rm -rf "$work"
 }
 trap leave EXIT
-trap 'echo "make demo: stopped" >&2; exit 1' INT TERM HUP
+trap 'echo "make demo: stopped" >&2; exit 1' INT TERM HUP PIPE
 
 fail()
 {

@@ -66,7 +66,7 @@ start() {
 
 await() { # WORD
     local i
-    for i in $(seq 500); do
+    for i in $(seq 3000); do # 30 s: SYNs that found the backlog full come again a second later
         grep -q "$1" "$out" && return
         kill -0 "$server" 2>/dev/null || break
         sleep 0.01
