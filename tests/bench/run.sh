@@ -6,8 +6,9 @@
 #   kernel     kernel at both ends, a veth pair between two namespaces
 #   device     the same TUN device, the far end a responder that does no TCP work (ceiling.c)
 #
-# Clients run on core 0, servers on core 1. Each round has namespaces of its own, so that no round
-# inherits the TIME-WAITs of another; connections come from all ports above 1024.
+# Clients run on core 0, servers on core 1. Each round has namespaces of its own, and so have the idle
+# connections: none inherits the TIME-WAITs of another, among which a port is hard to find. Connections
+# come from all ports above 1024.
 set -u
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 build=$(cd "${1:?usage: tests/bench/run.sh BUILD_DIR}" && pwd) || exit 1
@@ -66,7 +67,7 @@ start() {
 
 await() { # WORD
     local i
-    for i in $(seq 3000); do # 30 s: SYNs that found the backlog full come again a second later
+    for i in $(seq 500); do
         grep -q "$1" "$out" && return
         kill -0 "$server" 2>/dev/null || break
         sleep 0.01
@@ -168,13 +169,17 @@ idle() { # SIDE: bytes a connection in the stack, resident in the process, in th
     wait "$holder" 2>/dev/null
 }
 
-one_round() {
-    local sides=(libmytcp kernel device) side
+begin() {
     out=$(mktemp) || exit 1
     trap 'cleanup; rm -f "$out" "$out.err"' EXIT
     ulimit -n "$(ulimit -Hn)"
     settings
     veth_up
+}
+
+one_round() {
+    local sides=(libmytcp kernel device) side
+    begin
     [ $((round % 2)) = 0 ] && sides=(kernel libmytcp device)
     for side in "${sides[@]}"; do bulk "$side" bulk-in sink; done
     bulk libmytcp bulk-in-place sink0
@@ -184,15 +189,17 @@ one_round() {
     for side in "${sides[@]}"; do ping_pong "$side" 64; done
     for side in "${sides[@]}"; do rate_passive "$side"; done
     for side in "${sides[@]}"; do rate_active "$side"; done
-    if [ "$round" = 1 ]; then
-        idle kernel
-        idle libmytcp
-    fi
+}
+
+one_idle() {
+    begin
+    idle "$1"
 }
 
 case ${2:-} in
 settings) settings; exit ;;
 round) round=$3; one_round; exit 0 ;;
+idle) round=1; one_idle "$3"; exit 0 ;;
 esac
 
 # ------------------------------------------------------------------ all rounds, then the table
@@ -215,4 +222,7 @@ for round in $(seq "$rounds"); do
     $enter "$0" "$build" round "$round" >>"$results" || fail "round $round broke off"
 done
 printf '%20s\r' '' >&2
+for side in kernel libmytcp; do
+    $enter "$0" "$build" idle "$side" >>"$results" || fail "idle connections of $side broke off"
+done
 awk -v cc="$cc" -v rounds="$rounds" -v idle_count="$idle_count" -f "$here/table.awk" "$results"
