@@ -33,6 +33,7 @@ static void fill(uint8_t *p, size_t len, uint32_t seed)
         p[i] = (uint8_t)(random_next(&seed) >> 11);
 }
 
+/* P14, P16, G235 */
 static void every_length_and_alignment_sums_as_the_reference(void **state)
 {
     (void)state;
@@ -48,6 +49,7 @@ static void every_length_and_alignment_sums_as_the_reference(void **state)
         }
 }
 
+/* P14 */
 static void any_split_into_chunks_gives_the_same_sum(void **state)
 {
     (void)state;
@@ -83,6 +85,7 @@ static void one_byte_at_a_time_is_the_same_too(void **state)
     }
 }
 
+/* P14 */
 static void carries_run_through_the_whole_chain(void **state)
 {
     (void)state;
@@ -104,6 +107,7 @@ static void carries_run_through_the_whole_chain(void **state)
     assert_int_equal(checksum_fold(&c), 0xffff);
 }
 
+/* P14 */
 static void zeros_sum_to_plus_zero_and_their_field_is_ffff(void **state)
 {
     (void)state;
@@ -114,6 +118,7 @@ static void zeros_sum_to_plus_zero_and_their_field_is_ffff(void **state)
     assert_int_equal(checksum_field(&c), 0xffff);
 }
 
+/* P14 */
 static void a_field_of_zero_is_right_when_the_rest_sums_to_ffff(void **state)
 {
     (void)state;

@@ -59,7 +59,7 @@ static unsigned make_error(uint8_t *icmp, uint8_t type, uint8_t code, unsigned h
     return 8 + quote_len;
 }
 
-/* 792-3 */
+/* P12, 792-3 */
 static void a_message_below_8_bytes_or_with_a_wrong_checksum_is_dropped(void **state)
 {
     (void)state;
@@ -142,6 +142,7 @@ static bool quote_ok_with(unsigned at, uint8_t value)
     return m.quote_ok;
 }
 
+/* P12 */
 static void a_quote_that_is_no_ipv4_header_or_a_later_fragment_is_not_ok(void **state)
 {
     (void)state;
@@ -184,7 +185,7 @@ static void only_fragmentation_needed_has_an_mtu(void **state)
     }
 }
 
-/* 792-2, 1122-3.2.2.6a, P11 */
+/* G227, 792-2, 1122-3.2.2.6a, P11 */
 static void an_echo_is_answered_with_its_data_and_without_its_options(void **state)
 {
     (void)state;
@@ -236,7 +237,7 @@ static void an_echo_reply_can_be_cut_short(void **state)
     assert_int_equal(parse(&m, reply + 20, 11), DROP_NONE);
 }
 
-/* 1122-3.2.2b and d */
+/* G231, 1122-3.2.2b and d */
 static void an_error_quotes_the_header_and_8_bytes_with_tos_0(void **state)
 {
     (void)state;
@@ -270,6 +271,7 @@ static void an_error_quotes_the_header_and_8_bytes_with_tos_0(void **state)
     }
 }
 
+/* G231 */
 static void an_error_about_a_tiny_packet_quotes_what_there_is(void **state)
 {
     (void)state;

@@ -52,6 +52,7 @@ static enum drop_reason parse_options(const uint8_t *options, size_t len)
 }
 #define OPTIONS(...) parse_options((const uint8_t[]){__VA_ARGS__}, sizeof(uint8_t[]){__VA_ARGS__})
 
+/* P03 */
 static void version_header_length_and_real_length_are_checked_in_every_combination(void **state)
 {
     (void)state;
@@ -71,6 +72,7 @@ static void version_header_length_and_real_length_are_checked_in_every_combinati
             }
 }
 
+/* P01, P02 */
 static void the_total_length_must_lie_between_header_and_packet(void **state)
 {
     (void)state;
@@ -86,6 +88,7 @@ static void the_total_length_must_lie_between_header_and_packet(void **state)
     assert_int_equal(parse_exact(&h, packet, 80), DROP_IP_LEN);
 }
 
+/* P04 */
 static void bytes_beyond_the_total_length_are_padding(void **state)
 {
     (void)state;
@@ -98,6 +101,7 @@ static void bytes_beyond_the_total_length_are_padding(void **state)
     }
 }
 
+/* P06 */
 static void every_prefix_is_dropped_without_reading_beyond(void **state)
 {
     (void)state;
@@ -126,6 +130,7 @@ static void every_flipped_bit_of_a_header_is_noticed(void **state)
     assert_int_equal(parse_exact(&h, packet, 80), DROP_IP_CHECKSUM);
 }
 
+/* P16 */
 static void every_field_is_read_at_any_alignment(void **state)
 {
     (void)state;
@@ -181,6 +186,7 @@ static void options_are_walked_by_their_length(void **state)
     assert_int_equal(OPTIONS(0, 131, 3, 4, 9, 0), DROP_NONE);          /* behind the end */
 }
 
+/* P11 */
 static void malformed_options_are_dropped(void **state)
 {
     (void)state;
@@ -193,7 +199,7 @@ static void malformed_options_are_dropped(void **state)
     assert_int_equal(OPTIONS(7, 4, 4, 0), DROP_NONE);
 }
 
-/* 7126-1 */
+/* P11, 7126-1 */
 static void source_routes_are_dropped(void **state)
 {
     (void)state;
@@ -219,6 +225,7 @@ static void random_options_end_within_the_header(void **state)
     }
 }
 
+/* G226, G229 */
 static void what_is_built_has_df_no_id_and_parses_back(void **state)
 {
     (void)state;
@@ -239,6 +246,7 @@ static void what_is_built_has_df_no_id_and_parses_back(void **state)
     assert_int_equal(load_be16(out + 6), 0x4000);
 }
 
+/* P17 */
 static void unicast_is_what_one_host_may_have(void **state)
 {
     (void)state;

@@ -89,6 +89,7 @@ static void neighbours_of_different_frames_are_merged(void **state)
     burst_clear(&burst);
 }
 
+/* V05 */
 static void nothing_that_differs_is_merged(void **state)
 {
     (void)state;

@@ -146,6 +146,7 @@ static void without_the_last_fragment_it_never_completes(void **state)
         assert_waits(w, offset, 8, true);
 }
 
+/* F02 */
 static void two_different_ends_discard_the_datagram(void **state)
 {
     static const struct {

@@ -104,6 +104,7 @@ static void a_new_source_pushes_out_the_oldest_of_all(void **state)
     assert_waits(w, 8, 8, false);
 }
 
+/* F05 */
 static void one_source_holds_at_most_half_of_the_bytes(void **state)
 {
     struct fragments *w = *state;

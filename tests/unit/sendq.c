@@ -184,6 +184,7 @@ static void iovecs_that_run_out_cut_the_answer_short(void **state)
     assert_int_equal(sendq_iov(&q, 0, 1, iov, 3, &count), 0);
 }
 
+/* G254 */
 static void every_fill_level_of_a_small_queue_reads_back_at_every_offset(void **state)
 {
     (void)state;
@@ -202,6 +203,7 @@ static void every_fill_level_of_a_small_queue_reads_back_at_every_offset(void **
     }
 }
 
+/* G198, G254 */
 static void the_ring_wraps_at_every_fill_level(void **state)
 {
     (void)state;

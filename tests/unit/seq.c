@@ -8,7 +8,7 @@
 #include "lib/random.h"
 #include "util/seq.h"
 
-/* Distances up to 2^31 - 1 are ahead, from 2^31 + 1 on behind, wherever on the circle. */
+/* I02: Distances up to 2^31 - 1 are ahead, from 2^31 + 1 on behind, wherever on the circle. */
 static void before_and_after_turn_over_at_half_the_circle(void **state)
 {
     (void)state;
@@ -29,6 +29,7 @@ static void before_and_after_turn_over_at_half_the_circle(void **state)
     }
 }
 
+/* I02 */
 static void the_signed_distance_is_exact_at_its_ends(void **state)
 {
     (void)state;

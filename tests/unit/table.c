@@ -294,6 +294,7 @@ static uint32_t same_hash(void *ctx, const struct table_node *node)
     return 0xffffffff;
 }
 
+/* R17 */
 static void nodes_with_one_hash_are_kept_apart_by_the_caller(void **state)
 {
     (void)state;

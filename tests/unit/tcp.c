@@ -101,6 +101,7 @@ static void what_is_built_parses_back(void **state)
     }
 }
 
+/* P06 */
 static void every_prefix_is_dropped_or_has_less_payload(void **state)
 {
     (void)state;
@@ -139,7 +140,7 @@ static void every_flipped_bit_breaks_the_checksum_and_nothing_else(void **state)
     }
 }
 
-/* 9293-GEN-4 */
+/* P05, 9293-GEN-4 */
 static void the_data_offset_must_lie_within_the_segment(void **state)
 {
     (void)state;
@@ -208,6 +209,7 @@ static void the_checksum_runs_over_all_pieces_of_the_payload(void **state)
     }
 }
 
+/* P14 */
 static void zero_is_a_legal_checksum(void **state)
 {
     (void)state;

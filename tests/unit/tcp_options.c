@@ -57,7 +57,7 @@ static void linux_syn_options_are_understood(void **state)
     assert_int_equal(s.len, 4);
 }
 
-/* 9293-MUST-64 */
+/* P16, 9293-MUST-64 */
 static void options_may_stand_at_odd_offsets(void **state)
 {
     (void)state;
@@ -120,6 +120,7 @@ static void an_option_of_the_wrong_length_is_ignored_and_those_behind_it_count(v
     }
 }
 
+/* P08 */
 static void the_first_valid_option_of_a_kind_counts(void **state)
 {
     (void)state;
@@ -141,6 +142,7 @@ static void the_first_valid_option_of_a_kind_counts(void **state)
     assert_int_equal(s.sack[0].start.v, 1);
 }
 
+/* P08 */
 static void behind_the_end_of_list_nothing_counts(void **state)
 {
     (void)state;
@@ -167,7 +169,7 @@ static void only_a_syn_negotiates(void **state)
     }
 }
 
-/* 7323-2.3b */
+/* I04, 7323-2.3b */
 static void a_window_scale_above_14_is_used_as_14(void **state)
 {
     (void)state;

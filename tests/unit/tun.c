@@ -67,6 +67,7 @@ static void a_bad_name_is_refused_before_anything_is_opened(void **state)
     assert_refused((struct mytcp_tun_options){.fd = -1, .name = ".."}, EINVAL, "is no device name");
 }
 
+/* V08, V09 */
 static void an_fd_that_is_no_device_is_refused_and_left_as_it_was(void **state)
 {
     (void)state;
@@ -263,6 +264,7 @@ static void a_name_in_use_is_busy(void **state)
     mytcp_tun_close(tun);
 }
 
+/* V07 */
 static void the_stack_follows_the_devices_mtu(void **state)
 {
     (void)state;
@@ -285,6 +287,7 @@ static void the_stack_follows_the_devices_mtu(void **state)
     mytcp_tun_close(tun);
 }
 
+/* V07 */
 static void a_device_that_is_down_loses_packets_until_it_is_up_again(void **state)
 {
     (void)state;
@@ -337,6 +340,7 @@ static void a_persistent_device_is_attached_to_and_an_fd_of_it_taken_over(void *
     mytcp_tun_close(tun);
 }
 
+/* V07 */
 static void a_device_that_is_deleted_is_gone(void **state)
 {
     (void)state;

@@ -137,6 +137,7 @@ static void a_plain_packet_goes_out_with_an_empty_header(void **state)
     assert_memory_equal(&header, &empty, sizeof empty);
 }
 
+/* V10 */
 static void the_batch_doubles_while_packets_keep_coming(void **state)
 {
     struct world *world = *state;
@@ -164,6 +165,7 @@ static void without_a_buffer_packets_are_read_and_thrown_away(void **state)
     assert_int_equal(world->tun->stats.dropped_no_buffer, 1);
 }
 
+/* V01 */
 static void what_is_too_short_for_a_packet_is_counted(void **state)
 {
     struct world *world = *state;
@@ -179,6 +181,7 @@ static void what_is_too_short_for_a_packet_is_counted(void **state)
     assert_int_equal(world->stack->taken, 1);
 }
 
+/* V08, M12 */
 static void interrupted_system_calls_are_done_again(void **state)
 {
     struct world *world = *state;
@@ -192,6 +195,7 @@ static void interrupted_system_calls_are_done_again(void **state)
     assert_int_equal(leave(world, &header, data), 100);
 }
 
+/* V08 */
 static void a_packet_that_the_device_cannot_take_now_goes_first_later(void **state)
 {
     struct world *world = *state;
@@ -216,6 +220,7 @@ static void a_packet_that_the_device_cannot_take_now_goes_first_later(void **sta
     assert_false(turn_pollfd(world->tun, 2500).events & POLLOUT);
 }
 
+/* V06 */
 static void a_packet_that_the_device_refuses_is_lost_and_counted(void **state)
 {
     struct world *world = *state;
@@ -234,6 +239,7 @@ static void a_packet_that_the_device_refuses_is_lost_and_counted(void **state)
     assert_int_equal(world->tun->stats.last_errno, EMSGSIZE);
 }
 
+/* V07, V08 */
 static void a_device_that_fails_reads_is_left_alone_longer_and_longer(void **state)
 {
     struct world *world = *state;
@@ -264,6 +270,7 @@ static void a_device_that_has_recovered_and_is_silent_is_slept_on(void **state)
     assert_int_equal(turn_deadline_us(world->tun), MYTCP_NEVER_US);
 }
 
+/* V07 */
 static void a_device_that_is_gone_ends_turns_and_blocking_calls(void **state)
 {
     struct world *world = *state;
@@ -388,6 +395,7 @@ static void a_call_that_sets_an_earlier_deadline_wakes_the_thread(void **state)
     /* closing stops the thread */
 }
 
+/* G025 */
 static void what_a_call_makes_ready_is_sent_while_it_waits(void **state)
 {
     struct world *world = *state;

@@ -199,6 +199,7 @@ static void a_few_timers_expire_as_a_sorted_list_would(void **state)
         live(seed, (unsigned)seed + 2, 20000, seed * 12345678901);
 }
 
+/* R18 */
 static void many_timers_expire_as_a_sorted_list_would(void **state)
 {
     (void)state;
@@ -229,6 +230,7 @@ static void equal_deadlines_expire_first_armed_first_through_all_levels(void **s
     assert_null(wheel_pop(&w, deadline_us + DAY));
 }
 
+/* G245 */
 static void a_timer_expires_at_its_microsecond_at_every_distance(void **state)
 {
     (void)state;
@@ -278,6 +280,7 @@ static void the_past_is_due_at_once_but_after_what_is_due_already(void **state)
     assert_null(wheel_pop(&w, 5000));
 }
 
+/* I06 */
 static void time_does_not_run_backwards(void **state)
 {
     (void)state;
@@ -292,6 +295,7 @@ static void time_does_not_run_backwards(void **state)
     assert_ptr_equal(wheel_pop(&w, 0), &t);
 }
 
+/* R18 */
 static void due_timers_can_be_cancelled_and_set_again_inside_the_batch(void **state)
 {
     (void)state;

@@ -134,6 +134,7 @@ SCENARIO(too_many_sockets_are_emfile)
     new_socket(w);
 }
 
+/* G243 */
 SCENARIO(accepting_with_all_descriptors_in_use_is_emfile_and_loses_nothing)
 {
     w->config.sockets_max = 2;
@@ -145,6 +146,7 @@ SCENARIO(accepting_with_all_descriptors_in_use_is_emfile_and_loses_nothing)
     assert_true(mytcp_accept(w->stack, w->listener, NULL, NULL, 0) >= 0);
 }
 
+/* G255, M06 */
 SCENARIO(bind_checks_its_address)
 {
     struct sockaddr_in a = wire_sockaddr(w->our_addr, 80);
@@ -168,6 +170,7 @@ SCENARIO(bind_checks_its_address)
     assert_in_range(ntohs(name.sin_port), w->config.port_min, w->config.port_max);
 }
 
+/* G058 */
 SCENARIO(connect_checks_its_address)
 {
     struct sockaddr_in a = wire_sockaddr(w->peer_addr, 80);
@@ -186,6 +189,7 @@ SCENARIO(connect_checks_its_address)
     FAILS(w, connect_to(w, fd, w->peer_addr, 81), EINPROGRESS);
 }
 
+/* M06 */
 SCENARIO(connecting_twice_is_ealready_then_eisconn)
 {
     wire_syn_sent(w);
@@ -234,6 +238,7 @@ SCENARIO(no_port_left_is_eaddrnotavail)
     FAILS(w, connect_to(w, new_socket(w), w->peer_addr, 50000), EINPROGRESS);
 }
 
+/* G209, G214 */
 SCENARIO(a_fresh_socket_can_do_little)
 {
     int fd = new_socket(w);
@@ -253,7 +258,7 @@ SCENARIO(a_fresh_socket_can_do_little)
     assert_int_equal(wire_stats(w).sockets, 0);
 }
 
-/* 9293-SEND-2 */
+/* M06, 9293-SEND-2 */
 SCENARIO(a_listener_can_do_little_else)
 {
     char byte = 0;
@@ -281,6 +286,7 @@ SCENARIO(a_vector_that_is_not_there_is_efault)
     QUIET(w);
 }
 
+/* M09 */
 SCENARIO(configurations_that_cannot_be_are_einval)
 {
     struct mytcp_config bad;

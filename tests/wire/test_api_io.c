@@ -79,6 +79,7 @@ SCENARIO(the_end_of_stream_stays_the_end_when_a_reset_follows)
     FAILS(w, mytcp_recv(w->stack, w->fd, &byte, 1, MSG_OOB), EINVAL);
 }
 
+/* G091 */
 SCENARIO(the_zero_copy_calls_check_their_counts)
 {
     struct iovec iov[4];
@@ -112,7 +113,7 @@ SCENARIO(the_zero_copy_calls_check_their_counts)
     assert_int_equal(mytcp_peek(w->stack, w->fd, iov, 4), 0);
 }
 
-/* a full send queue: EAGAIN, and POLLOUT says when there is room (9293-SEND-3, G253) */
+/* G257: a full send queue: EAGAIN, and POLLOUT says when there is room (9293-SEND-3, G253) */
 SCENARIO(a_full_send_queue_is_eagain)
 {
     static uint8_t big[100000];
@@ -164,6 +165,7 @@ SCENARIO(socket_options_check_everything)
     FAILS(w, mytcp_setsockopt(s, fd, IPPROTO_TCP, TCP_MAXSEG, &value, 4), EINVAL);
 }
 
+/* M05 */
 SCENARIO(socket_options_read_back)
 {
     static const int names[][2] = {

@@ -30,6 +30,7 @@ static void holds(struct wire *w, int backlog, unsigned wanted)
     OUT(w, .flags = SYN | ACK, .ack = 1);
 }
 
+/* G009, R19 */
 SCENARIO(a_backlog_of_0_holds_1)
 {
     holds(w, 0, 1);
@@ -40,6 +41,7 @@ SCENARIO(a_backlog_of_1_holds_2)
     holds(w, 1, 2);
 }
 
+/* G009 */
 SCENARIO(a_backlog_of_5_holds_6)
 {
     holds(w, 5, 6);
@@ -51,7 +53,7 @@ SCENARIO(the_backlog_is_bounded_by_somaxconn)
     holds(w, 1000, 4);
 }
 
-/* Linux: unsigned, so that it means as much as possible */
+/* G009: Linux: unsigned, so that it means as much as possible */
 SCENARIO(a_negative_backlog_is_the_largest)
 {
     w->config.somaxconn = 3;

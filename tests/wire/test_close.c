@@ -55,7 +55,7 @@ static void expect_gone(struct wire *w)
     QUIET(w);
 }
 
-/* 9293-GEN-19, Figure 12, our side first */
+/* G206, 9293-GEN-19, Figure 12, our side first */
 SCENARIO(we_close_first_then_the_peer)
 {
     fin_wait_2(w);
@@ -68,7 +68,7 @@ SCENARIO(we_close_first_then_the_peer)
     QUIET(w);
 }
 
-/* 9293-GEN-19, Figure 12, the other side */
+/* G206, 9293-GEN-19, Figure 12, the other side */
 SCENARIO(the_peer_closes_first_then_we)
 {
     close_wait(w);
@@ -82,7 +82,7 @@ SCENARIO(the_peer_closes_first_then_we)
     assert_int_equal(wire_stats(w).time_wait, 0);
 }
 
-/* 9293-GEN-20, Figure 13; 9293-SA-FIN-6, 9293-SA-ACK-12 */
+/* G206, S04, 9293-GEN-20, Figure 13; 9293-SA-FIN-6, 9293-SA-ACK-12 */
 SCENARIO(both_close_at_once)
 {
     closing(w);
@@ -101,7 +101,7 @@ SCENARIO(a_fin_that_acknowledges_ours_goes_straight_to_time_wait)
     assert_int_equal(wire_stats(w).time_wait, 1);
 }
 
-/* 9293-GEN-18, 9293-RECV-3: half-close, their direction stays open */
+/* G189, 9293-GEN-18, 9293-RECV-3: half-close, their direction stays open */
 SCENARIO(data_is_received_after_our_fin)
 {
     fin_wait_2(w);
@@ -138,7 +138,7 @@ SCENARIO(data_is_sent_after_the_peers_fin)
     QUIET(w);
 }
 
-/* 9293-CLOSE-5, G198: the FIN follows the last byte, in its segment if it fits */
+/* G201, 9293-CLOSE-5, G198: the FIN follows the last byte, in its segment if it fits */
 SCENARIO(the_fin_follows_all_data)
 {
     wire_passive(w);
@@ -169,7 +169,7 @@ SCENARIO(the_fin_waits_for_a_full_window_but_the_state_does_not)
     QUIET(w);
 }
 
-/* 9293-SA-ACK-9 */
+/* G199, 9293-SA-ACK-9 */
 SCENARIO(an_ack_of_data_alone_does_not_leave_fin_wait_1)
 {
     wire_passive(w);
@@ -221,7 +221,7 @@ SCENARIO(a_repeated_fin_in_closing_is_acknowledged_again)
     STATE(w, TCP_CLOSING);
 }
 
-/* 9293-SA-FIN-3, B05 */
+/* G210, 9293-SA-FIN-3, B05 */
 SCENARIO(a_fin_above_a_hole_waits_for_the_hole)
 {
     wire_passive(w);
@@ -279,7 +279,7 @@ SCENARIO(data_after_close_draws_a_rst)
     expect_gone(w);
 }
 
-/* 2525-2.17, R23 */
+/* G174, 2525-2.17, R23 */
 SCENARIO(closing_with_unread_data_sends_a_rst)
 {
     wire_passive(w);
@@ -369,7 +369,7 @@ SCENARIO(a_rst_ends_closing_and_last_ack)
     assert_int_equal(wire_stats(w).time_wait, 0);
 }
 
-/* 9293-ABORT-4, -5 */
+/* G179, G194, G205, 9293-ABORT-4, -5 */
 SCENARIO(an_abort_sends_a_rst_except_where_the_peer_knows_already)
 {
     static void (*const states[])(struct wire *) = {wire_passive, fin_wait_1, fin_wait_2,
@@ -411,7 +411,7 @@ SCENARIO(shutting_down_reading_sends_nothing)
     STATE(w, TCP_ESTABLISHED);
 }
 
-/* 9293-SA-SEQ-1, G081, G097: unacceptable segments are answered in the closing states, too */
+/* G073, 9293-SA-SEQ-1, G081, G097: unacceptable segments are answered in the closing states, too */
 SCENARIO(an_unacceptable_segment_draws_an_ack_in_every_closing_state)
 {
     static void (*const states[])(struct wire *) = {fin_wait_1, fin_wait_2, close_wait, closing,

@@ -2,7 +2,7 @@
  * 100). */
 #include "lib/wire.h"
 
-/* G217: the same number each time; 300 ms, doubling */
+/* G057, G217: the same number each time; 300 ms, doubling */
 SCENARIO(a_lost_fin_is_sent_again_with_backoff)
 {
     wire_passive(w);
@@ -54,7 +54,7 @@ SCENARIO(our_fin_is_sent_again_in_closing)
     assert_int_equal(wire_stats(w).time_wait, 1);
 }
 
-/* the last ACK lost: the side in LAST-ACK sends its FIN again ... */
+/* R07: the last ACK lost: the side in LAST-ACK sends its FIN again ... */
 SCENARIO(our_fin_is_sent_again_in_last_ack)
 {
     wire_passive(w);
@@ -119,6 +119,7 @@ SCENARIO(an_orphan_in_fin_wait_1_is_given_up_after_its_retries)
     assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
 }
 
+/* R07 */
 SCENARIO(an_orphan_in_last_ack_is_given_up_after_its_retries)
 {
     wire_passive(w);

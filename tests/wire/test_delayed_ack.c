@@ -20,7 +20,7 @@ SCENARIO(one_segment_is_acknowledged_after_40_ms)
     assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
 }
 
-/* 9293-SHLD-19 */
+/* G078, 9293-SHLD-19 */
 SCENARIO(the_second_full_segment_is_acknowledged_at_once)
 {
     no_quick_acks(w);

@@ -63,7 +63,7 @@ SCENARIO(a_dissolved_listener_resets_who_waits_and_keeps_what_bind_named)
     assert_int_equal(wire_ready(w, w->fd), POLLOUT);
 }
 
-/* The options live on, and so does what was chosen before connect(). */
+/* G049, G202: The options live on, and so does what was chosen before connect(). */
 SCENARIO(options_outlive_a_failed_attempt)
 {
     wire_syn_sent(w);
@@ -76,6 +76,7 @@ SCENARIO(options_outlive_a_failed_attempt)
     FAILS(w, connect_to(w, w->fd, 99), EALREADY);
 }
 
+/* G181 */
 SCENARIO(a_port_that_bind_did_not_name_is_free_when_the_connection_has_ended)
 {
     wire_start(w);
@@ -102,6 +103,7 @@ SCENARIO(a_connection_that_was_told_stays_connected_when_it_has_ended)
     FAILS(w, mytcp_shutdown(w->stack, w->fd, SHUT_WR), ENOTCONN);
 }
 
+/* M06 */
 SCENARIO(shutting_down_a_failed_attempt_leaves_it_good_for_nothing)
 {
     wire_syn_sent(w);

@@ -27,7 +27,7 @@ SCENARIO(data_in_order_is_delivered_and_acknowledged)
     wire_again(w);
 }
 
-/* 9293-SA-SEQ-2, first row of the table: SEG.LEN = 0 */
+/* G065, 9293-SA-SEQ-2, first row of the table: SEG.LEN = 0 */
 SCENARIO(an_empty_segment_is_acceptable_from_rcv_nxt_to_the_windows_last_byte)
 {
     established(w);
@@ -101,7 +101,7 @@ SCENARIO(data_partly_beyond_the_window_is_trimmed)
     wire_again(w);
 }
 
-/* 9293-SA-ACK-1 */
+/* S08, 9293-SA-ACK-1 */
 SCENARIO(a_segment_without_ack_flag_is_dropped_in_silence)
 {
     established(w);
@@ -113,7 +113,7 @@ SCENARIO(a_segment_without_ack_flag_is_dropped_in_silence)
     STATE(w, TCP_ESTABLISHED);
 }
 
-/* 9293-SA-RST-2, 5961-3.2a */
+/* B01, 9293-SA-RST-2, 5961-3.2a */
 SCENARIO(a_rst_at_rcv_nxt_resets)
 {
     established(w);
@@ -134,7 +134,7 @@ SCENARIO(a_rst_at_rcv_nxt_resets_whatever_its_ack_says)
     assert_int_equal(wire_so_error(w), ECONNRESET);
 }
 
-/* 9293-SA-RST-3, B01 */
+/* G082, 9293-SA-RST-3, B01 */
 SCENARIO(a_rst_elsewhere_in_the_window_draws_a_challenge_ack)
 {
     established(w);
@@ -148,7 +148,7 @@ SCENARIO(a_rst_elsewhere_in_the_window_draws_a_challenge_ack)
     assert_int_equal(wire_stats(w).challenge_acks, 4);
 }
 
-/* 9293-SA-RST-1 */
+/* B01, G071, G082, 9293-SA-RST-1 */
 SCENARIO(a_rst_outside_the_window_is_dropped_in_silence)
 {
     established(w);
@@ -173,7 +173,7 @@ SCENARIO(data_before_a_reset_stays_readable)
     wire_eof(w);
 }
 
-/* 9293-SA-SYN-2, 9293-SA-SYN-4, 5961-4.2a, B02 */
+/* G071, 9293-SA-SYN-2, 9293-SA-SYN-4, 5961-4.2a, B02 */
 SCENARIO(a_syn_anywhere_draws_a_challenge_ack_and_resets_nothing)
 {
     static const uint32_t seqs[] = {0, 1, 2, 10000, (uint32_t)-1, 0x80000000};
@@ -190,7 +190,7 @@ SCENARIO(a_syn_anywhere_draws_a_challenge_ack_and_resets_nothing)
     READ(w, 10);
 }
 
-/* 5961-4.2b: a peer that did reboot answers the challenge with a RST at our RCV.NXT */
+/* S07, 5961-4.2b: a peer that did reboot answers the challenge with a RST at our RCV.NXT */
 SCENARIO(a_rebooted_peer_gets_rid_of_the_old_connection)
 {
     established(w);
@@ -248,7 +248,7 @@ SCENARIO(another_connections_budget_of_challenge_acks_is_untouched)
     }
 }
 
-/* 9293-SA-ACK-7 */
+/* G075, 9293-SA-ACK-7 */
 SCENARIO(an_ack_of_what_was_not_sent_draws_an_ack_and_its_data_is_dropped)
 {
     established(w);
@@ -261,7 +261,7 @@ SCENARIO(an_ack_of_what_was_not_sent_draws_an_ack_and_its_data_is_dropped)
     QUIET(w);
 }
 
-/* 9293-SA-ACK-6 */
+/* B03, 9293-SA-ACK-6 */
 SCENARIO(data_with_an_old_ack_in_range_is_taken)
 {
     established(w);
@@ -297,7 +297,7 @@ SCENARIO(data_with_an_ack_of_long_ago_draws_an_ack_and_is_dropped)
     wire_again(w);
 }
 
-/* 9293-SA-ACK-5, 9293-GEN-7 */
+/* G093, 9293-SA-ACK-5, 9293-GEN-7 */
 SCENARIO(acks_full_and_partial_release_what_they_cover)
 {
     established(w);
@@ -355,7 +355,7 @@ SCENARIO(unacceptable_empty_segments_are_answered_at_a_limited_rate)
     assert_in_range(sent, 1, 2 * w->config.challenge_acks_per_s);
 }
 
-/* B15: reserved bits, ECE and CWR without negotiation mean nothing (9293-GEN-3, P15) */
+/* P15, 9293-GEN-3: reserved bits, ECE and CWR without negotiation mean nothing */
 SCENARIO(reserved_and_ecn_bits_are_ignored)
 {
     static struct wire_packet p;

@@ -1,7 +1,8 @@
 /* The handshake under loss: each of its three segments lost, and when to give up. */
 #include "lib/wire.h"
 
-/* RFC 6298 2.1, 5.5: 1 s, doubling; at least 3 minutes (9293-MUST-23); a cap of 120 s */
+/* G057, G222:
+ * RFC 6298 2.1, 5.5: 1 s, doubling; at least 3 minutes (9293-MUST-23); a cap of 120 s */
 SCENARIO(a_lost_syn_is_sent_again_with_backoff_until_connect_times_out)
 {
     static const uint64_t at_s[] = {1, 3, 7, 15, 31, 63, 127};
@@ -83,7 +84,7 @@ SCENARIO(after_a_lost_syn_the_first_datas_timeout_is_3_s)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
 }
 
-/* cure 1: the server's own retransmission, same ISN (G047) */
+/* R21, G005, G053, G057: cure 1: the server's own retransmission, same ISN (G047) */
 SCENARIO(a_lost_syn_ack_is_sent_again_with_backoff_until_forgotten)
 {
     static const uint64_t at_s[] = {1, 3, 7, 15, 31};

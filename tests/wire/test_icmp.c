@@ -17,7 +17,7 @@ static const char *error_about(struct wire *w, uint8_t type, uint8_t code, uint3
     return icmp(w, type, code, rest, sent->bytes, 28);
 }
 
-/* 1122-3.2.2.6a */
+/* G227, 1122-3.2.2.6a */
 SCENARIO(an_echo_request_is_answered_with_its_own_data)
 {
     static const uint32_t sizes[] = {0, 1, 7, 56, 1000, 1471, 1472};
@@ -49,6 +49,7 @@ SCENARIO(an_echo_request_too_long_for_the_mtu_is_answered_as_far_as_it_fits)
     QUIET(w);
 }
 
+/* P11, G227 */
 SCENARIO(an_echo_request_with_ip_options_is_answered_without_them)
 {
     wire_build_icmp(w, &packet, 8, 0, 1, "hello", 5);
@@ -81,7 +82,7 @@ SCENARIO(icmp_of_every_short_length_is_dropped)
     }
 }
 
-/* 1122-3.2.2a, 1122-3.2.2.7, -8, -9, 6633-1 */
+/* B13, 1122-3.2.2a, 1122-3.2.2.7, -8, -9, 6633-1 */
 SCENARIO(other_types_draw_nothing)
 {
     static const uint8_t types[] = {0, 4, 5, 6, 9, 10, 13, 14, 15, 16, 17, 18, 30, 42, 255};
@@ -124,7 +125,7 @@ SCENARIO(an_echo_request_to_a_broadcast_address_draws_nothing)
 
 /* --- errors in: the state decides (RFC 5927) --- */
 
-/* 9293-MUST-57 ff., G022, U14, 1122-3.2.2.1c */
+/* B11, 9293-MUST-57 ff., G022, U14, 1122-3.2.2.1c */
 SCENARIO(a_hard_error_about_our_syn_fails_connect_with_its_errno)
 {
     static const struct {
@@ -151,7 +152,7 @@ SCENARIO(a_hard_error_about_our_syn_fails_connect_with_its_errno)
     }
 }
 
-/* 9293-MUST-56, 1122-3.2.2.1b: the attempt goes on, but the reason is known at its end */
+/* G021, 9293-MUST-56, 1122-3.2.2.1b: the attempt goes on, but the reason is known at its end */
 SCENARIO(a_soft_error_about_our_syn_becomes_the_errno_of_the_failure)
 {
     wire_aim(w, true);
@@ -169,7 +170,7 @@ SCENARIO(a_soft_error_about_our_syn_becomes_the_errno_of_the_failure)
     assert_int_equal(wire_so_error(w), EHOSTUNREACH);
 }
 
-/* 5927-5.2a, B11 */
+/* B13, 5927-5.2a, B11 */
 SCENARIO(no_error_aborts_an_established_connection)
 {
     wire_passive(w);
@@ -188,7 +189,7 @@ SCENARIO(no_error_aborts_an_established_connection)
     QUIET(w);
 }
 
-/* 5927-4.1, B11: each part of the quote must fit */
+/* G230, 5927-4.1, B11: each part of the quote must fit */
 SCENARIO(an_error_that_quotes_nothing_in_flight_is_ignored)
 {
     wire_aim(w, true);
@@ -247,6 +248,7 @@ SCENARIO(udp_to_us_draws_port_unreachable)
     QUIET(w);
 }
 
+/* P13 */
 SCENARIO(an_unknown_protocol_draws_protocol_unreachable)
 {
     static const uint8_t protocols[] = {4, 41, 47, 50, 132, 255}; /* P13 */

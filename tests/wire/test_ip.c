@@ -76,6 +76,7 @@ SCENARIO(only_version_4_is_taken)
     unharmed(w);
 }
 
+/* P03 */
 SCENARIO(header_lengths_below_20_and_beyond_the_packet_are_dropped)
 {
     established(w);
@@ -145,7 +146,7 @@ SCENARIO(any_flipped_bit_of_the_segment_is_dropped)
     unharmed(w);
 }
 
-/* P17, 9293-MUST-63, LAND */
+/* G045, P17, 9293-MUST-63, LAND */
 SCENARIO(sources_that_are_not_unicast_or_are_ours_are_dropped)
 {
     static const uint32_t sources[] = {0,          0x00000005, 0x7f000001, 0x7fffffff, 0xe0000001,
@@ -283,6 +284,7 @@ SCENARIO(malformed_tcp_options_of_a_data_segment_do_no_harm)
     READ(w, 10 * sizeof(bad) / sizeof(*bad));
 }
 
+/* P07 */
 SCENARIO(malformed_tcp_options_drop_a_syn)
 {
     static const uint8_t bad[][8] = {
@@ -314,7 +316,7 @@ SCENARIO(tcp_options_of_wrong_length_are_ignored_and_the_first_of_two_counts)
     assert_int_equal(wire_info(w).snd_wscale, 5);
 }
 
-/* I01 for all flips: whatever a segment with good checksums says, invariants hold */
+/* P09, I01 for all flips: whatever a segment with good checksums says, invariants hold */
 SCENARIO(any_flipped_bit_under_good_checksums_breaks_nothing)
 {
     struct mytcp_tx tx;
@@ -335,6 +337,7 @@ SCENARIO(any_flipped_bit_under_good_checksums_breaks_nothing)
 
 /* --- the device's word: virtio-net headers that lie (V02, V03) --- */
 
+/* V02 */
 SCENARIO(a_partial_checksum_is_taken_only_where_it_belongs)
 {
     established(w);
@@ -359,6 +362,7 @@ SCENARIO(a_partial_checksum_is_taken_only_where_it_belongs)
     unharmed(w);
 }
 
+/* V02 */
 SCENARIO(a_checksum_that_the_device_verified_is_believed)
 {
     established(w);
@@ -367,6 +371,7 @@ SCENARIO(a_checksum_that_the_device_verified_is_believed)
     unharmed(w);
 }
 
+/* V03 */
 SCENARIO(super_segments_that_cannot_be_are_dropped)
 {
     established(w);

@@ -37,7 +37,7 @@ SCENARIO(a_syn_with_timestamps_draws_a_syn_ack_that_echoes_them)
     QUIET(w);
 }
 
-/* 9293-SA-LISTEN-1 */
+/* S09, 9293-SA-LISTEN-1 */
 SCENARIO(a_segment_with_rst_is_ignored_whatever_else_it_says)
 {
     static const unsigned flags[] = {RST, RST | ACK, RST | SYN, RST | SYN | ACK, RST | FIN};
@@ -49,7 +49,7 @@ SCENARIO(a_segment_with_rst_is_ignored_whatever_else_it_says)
     assert_int_equal(wire_stats(w).half_open, 0);
 }
 
-/* 9293-SA-LISTEN-2, G013 */
+/* S09, 9293-SA-LISTEN-2, G013 */
 SCENARIO(a_segment_with_ack_draws_a_rst_with_its_ack_number)
 {
     static const unsigned flags[] = {ACK, SYN | ACK, FIN | ACK, PSH | ACK, SYN | FIN | ACK};
@@ -83,7 +83,8 @@ SCENARIO(a_syn_with_fin_opens_nothing)
     assert_int_equal(wire_stats(w).half_open, 0);
 }
 
-/* 9293-SA-LISTEN-4, 9293-GEN-14: what a SYN carries is never delivered twice nor before ESTABLISHED
+/* S09,
+ * 9293-SA-LISTEN-4, 9293-GEN-14: what a SYN carries is never delivered twice nor before ESTABLISHED
  */
 SCENARIO(data_on_a_syn_is_delivered_once_after_the_handshake)
 {
@@ -117,7 +118,7 @@ SCENARIO(syns_of_many_peers_are_each_answered)
     assert_int_equal(wire_stats(w).half_open, 4);
 }
 
-/* 9293-CLOSE-2 */
+/* G246, 9293-CLOSE-2 */
 SCENARIO(closing_the_listener_sends_nothing_and_later_syns_draw_rst)
 {
     listening(w);
@@ -143,7 +144,7 @@ SCENARIO(the_last_ack_of_a_handshake_draws_rst_if_the_listener_has_closed)
     assert_int_equal(wire_stats(w).half_open, 0);
 }
 
-/* Linux resets what waits in the accept queue of a listener that closes */
+/* G034, G035: Linux resets what waits in the accept queue of a listener that closes */
 SCENARIO(connections_that_nobody_accepted_are_reset_when_the_listener_closes)
 {
     wire_syn_received(w);

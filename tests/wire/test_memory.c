@@ -138,7 +138,7 @@ static void again(struct wire *w)
     w->log_len = 0;
 }
 
-/* M08: once, for every allocation there is; the connection gets over it */
+/* G062, M08: once, for every allocation there is; the connection gets over it */
 SCENARIO(any_single_allocation_may_fail_and_all_bytes_arrive)
 {
     assert_true(echo(w));
@@ -169,6 +169,7 @@ SCENARIO(all_allocations_may_fail_from_any_point_on)
     }
 }
 
+/* M08 */
 SCENARIO(any_allocation_of_a_connect_may_fail)
 {
     for (uint64_t k = 1; k < 60; k++) {
@@ -198,7 +199,7 @@ SCENARIO(any_allocation_of_a_connect_may_fail)
     }
 }
 
-/* one ceiling on all that the stack holds */
+/* R24: one ceiling on all that the stack holds */
 SCENARIO(nothing_is_held_beyond_the_ceiling)
 {
     w->config.memory_limit_bytes = 2 << 20;
@@ -215,6 +216,7 @@ SCENARIO(nothing_is_held_beyond_the_ceiling)
     }
 }
 
+/* R01, R24 */
 SCENARIO(syn_floods_stay_below_the_ceiling_and_a_connection_goes_on)
 {
     w->config.memory_limit_bytes = 2 << 20;
@@ -249,7 +251,7 @@ SCENARIO(syn_floods_stay_below_the_ceiling_and_a_connection_goes_on)
     READ(w, 1000);
 }
 
-/* U5: what a connection took comes back when it ends */
+/* G182, U5: what a connection took comes back when it ends */
 SCENARIO(after_a_connection_memory_is_as_before)
 {
     uint64_t settled = 0;

@@ -15,6 +15,7 @@ static void piece(struct wire *w, uint32_t from, uint32_t to, bool garbage)
     drain(w);
 }
 
+/* G170 */
 SCENARIO(any_order_of_five_segments_delivers_the_stream)
 {
     static const uint8_t orders[][5] = {{4, 3, 2, 1, 0}, {1, 0, 3, 2, 4}, {2, 4, 0, 1, 3},

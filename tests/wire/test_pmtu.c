@@ -68,7 +68,7 @@ SCENARIO(the_path_mtu_never_goes_below_the_floor)
     }
 }
 
-/* 1191-3c */
+/* B12, 1191-3c */
 SCENARIO(the_path_mtu_is_never_raised_by_a_notice)
 {
     static const uint16_t mtus[] = {1500, 1501, 9000, 65535};
@@ -80,7 +80,8 @@ SCENARIO(the_path_mtu_is_never_raised_by_a_notice)
     }
 }
 
-/* 1191-3d: an old router gives no number; the next plateau below 1500 is 1492 (or 1006 by RFC 1191)
+/* B12,
+ * 1191-3d: an old router gives no number; the next plateau below 1500 is 1492 (or 1006 by RFC 1191)
  */
 SCENARIO(a_notice_without_a_number_takes_the_next_plateau)
 {
@@ -91,7 +92,7 @@ SCENARIO(a_notice_without_a_number_takes_the_next_plateau)
     assert_in_range(wire_info(w).snd_mss, 552 - 40, 1492 - 40);
 }
 
-/* 5927-4.1: the quote must be of something in flight */
+/* B12, 5927-4.1: the quote must be of something in flight */
 SCENARIO(a_notice_about_nothing_in_flight_is_ignored)
 {
     struct wire_packet first = first_of_two(w);
@@ -121,7 +122,7 @@ SCENARIO(a_second_connection_to_the_same_host_starts_with_what_was_learned)
     assert_int_equal(wire_info(w).snd_mss, MSS);
 }
 
-/* 1191-6.3a: 10 minutes, and no sooner than 5 (1191-3e) */
+/* B12, 1191-6.3a: 10 minutes, and no sooner than 5 (1191-3e) */
 SCENARIO(what_was_learned_is_forgotten_after_ten_minutes)
 {
     struct wire_packet first = first_of_two(w);

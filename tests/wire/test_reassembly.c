@@ -154,7 +154,7 @@ SCENARIO(fragments_of_different_datagrams_do_not_mix)
     delivered(w);
 }
 
-/* 1122-3.3.2d: 15 s by default */
+/* F06, 1122-3.3.2d: 15 s by default */
 SCENARIO(what_does_not_complete_in_time_is_forgotten)
 {
     uint32_t len = established(w);

@@ -1,7 +1,7 @@
 /* When a RST is sent, and exactly which (RFC 9293 3.5.2, 3.10.7.1). */
 #include "lib/wire.h"
 
-/* 9293-SA-CLOSED-2: <SEQ=0><ACK=SEG.SEQ+SEG.LEN>; SYN and FIN count */
+/* G061, S08, 9293-SA-CLOSED-2: <SEQ=0><ACK=SEG.SEQ+SEG.LEN>; SYN and FIN count */
 SCENARIO(a_segment_without_ack_to_a_closed_port_draws_rst_ack_behind_it)
 {
     static const struct {
@@ -29,7 +29,7 @@ SCENARIO(a_segment_with_ack_to_a_closed_port_draws_rst_with_its_ack_number)
     }
 }
 
-/* 9293-SA-CLOSED-1, U3, G173 */
+/* G205, 9293-SA-CLOSED-1, U3, G173 */
 SCENARIO(a_rst_to_a_closed_port_is_never_answered)
 {
     static const unsigned flags[] = {RST, RST | ACK, RST | SYN, RST | FIN | ACK, 0xff};

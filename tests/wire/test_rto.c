@@ -311,7 +311,7 @@ SCENARIO(an_ack_restarts_the_user_timeout)
     STATE(w, TCP_CLOSE);
 }
 
-/* Nothing is timed out by bytes that nobody sent */
+/* G249: Nothing is timed out by bytes that nobody sent */
 SCENARIO(an_idle_connection_has_no_timer)
 {
     wire_passive(w);

@@ -12,6 +12,7 @@ static void crossed(struct wire *w)
     STATE(w, TCP_SYN_RECV);
 }
 
+/* S02 */
 SCENARIO(crossing_syns_are_answered_and_the_syn_ack_establishes)
 {
     crossed(w);
@@ -36,7 +37,7 @@ SCENARIO(crossing_syns_are_answered_and_a_bare_ack_establishes)
     READ(w, 10);
 }
 
-/* the options of both SYNs count */
+/* G042: the options of both SYNs count */
 SCENARIO(options_are_negotiated_in_crossing_syns)
 {
     w->peer.ts = true;
@@ -47,6 +48,7 @@ SCENARIO(options_are_negotiated_in_crossing_syns)
     assert_int_equal(info.snd_wscale, 7);
 }
 
+/* S02 */
 SCENARIO(a_lost_syn_ack_of_ours_is_sent_again)
 {
     crossed(w);
@@ -69,7 +71,7 @@ SCENARIO(the_peers_syn_again_draws_our_syn_ack_again)
     STATE(w, TCP_SYN_RECV);
 }
 
-/* 9293-MUST-11, 9293-SA-RST-5, G015 */
+/* S02, 9293-MUST-11, 9293-SA-RST-5, G015 */
 SCENARIO(a_rst_refuses_since_the_open_was_active)
 {
     crossed(w);
@@ -110,7 +112,7 @@ SCENARIO(it_gives_up_in_the_end)
     assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
 }
 
-/* S03: there is no loop through the device; nobody answers, and it ends */
+/* G083, S03: there is no loop through the device; nobody answers, and it ends */
 SCENARIO(a_socket_that_connects_to_itself_fails_in_the_end)
 {
     w->peer_addr = w->our_addr;

@@ -31,6 +31,7 @@ SCENARIO(its_ack_is_not_delayed)
     QUIET(w);
 }
 
+/* V04 */
 SCENARIO(a_super_segment_with_fin_closes)
 {
     wire_passive(w);
@@ -40,6 +41,7 @@ SCENARIO(a_super_segment_with_fin_closes)
     wire_eof(w);
 }
 
+/* V04 */
 SCENARIO(a_super_segment_beyond_the_window_is_trimmed)
 {
     w->config.rcvbuf_bytes = 20000;
@@ -51,6 +53,7 @@ SCENARIO(a_super_segment_beyond_the_window_is_trimmed)
     wire_again(w);
 }
 
+/* V04 */
 SCENARIO(super_segments_out_of_order_and_overlapping_are_joined)
 {
     wire_passive(w);
@@ -65,7 +68,7 @@ SCENARIO(super_segments_out_of_order_and_overlapping_are_joined)
     READ(w, 44 * MSS);
 }
 
-/* metamorphic: any cutting of a stream delivers the same bytes and ends with the same ACK */
+/* V04: metamorphic: any cutting of a stream delivers the same bytes and ends with the same ACK */
 SCENARIO(any_cutting_into_segments_delivers_the_same)
 {
     static const uint32_t cuts[][4] = {{1, 1, 1, 1}, {2, 2, 2, 2}, {10, 1, 4, 1}, {40, 3, 1, 8}};

@@ -114,7 +114,8 @@ SCENARIO(a_smaller_receive_buffer_does_not_take_back_what_was_offered)
         continue;
 }
 
-/* The scale's unit must not be a loophole: an edge that is rounded up with each byte never ends */
+/* G094:
+ * The scale's unit must not be a loophole: an edge that is rounded up with each byte never ends */
 SCENARIO(one_byte_segments_cannot_push_the_window_beyond_the_buffer)
 {
     static struct wire_packet p;

@@ -28,6 +28,7 @@ SCENARIO(a_cookie_handshake_establishes_without_half_open_state)
     OUT(w, .flags = ACK, .seq = 1, .ack = 101, .len = 100);
 }
 
+/* R01 */
 SCENARIO(a_syn_takes_no_memory)
 {
     cookies_always(w);
@@ -58,7 +59,7 @@ SCENARIO(the_peers_mss_is_respected)
     }
 }
 
-/* 4987-4 */
+/* R02, 4987-4 */
 SCENARIO(with_timestamps_window_scale_and_sack_survive)
 {
     w->peer.ts = true;
@@ -82,7 +83,7 @@ SCENARIO(without_timestamps_they_are_not_offered)
     assert_int_equal(wire_info(w).snd_wnd, 20000);
 }
 
-/* 4987-3 */
+/* R02, 4987-3 */
 SCENARIO(a_forged_cookie_draws_a_rst)
 {
     cookies_always(w);
@@ -99,6 +100,7 @@ SCENARIO(a_forged_cookie_draws_a_rst)
     assert_true(accept_now(w) >= 0);
 }
 
+/* R02 */
 SCENARIO(a_cookie_of_another_peer_draws_a_rst)
 {
     cookies_always(w);
@@ -110,6 +112,7 @@ SCENARIO(a_cookie_of_another_peer_draws_a_rst)
     FAILS(w, accept_now(w), EAGAIN);
 }
 
+/* R02 */
 SCENARIO(a_stale_cookie_draws_a_rst)
 {
     cookies_always(w);
@@ -120,6 +123,7 @@ SCENARIO(a_stale_cookie_draws_a_rst)
     FAILS(w, accept_now(w), EAGAIN);
 }
 
+/* R02 */
 SCENARIO(a_cookie_of_half_a_minute_ago_is_good)
 {
     cookies_always(w);
@@ -140,7 +144,7 @@ SCENARIO(without_cookies_an_ack_to_a_listener_draws_a_rst)
     OUT(w, .flags = RST, .seq = 77);
 }
 
-/* G003 */
+/* R02, G003 */
 SCENARIO(a_rst_with_a_good_cookie_opens_nothing)
 {
     cookies_always(w);
@@ -150,7 +154,7 @@ SCENARIO(a_rst_with_a_good_cookie_opens_nothing)
     FAILS(w, accept_now(w), EAGAIN);
 }
 
-/* G002: the ACK was lost, or comes together with data */
+/* R02, G002: the ACK was lost, or comes together with data */
 SCENARIO(data_completes_a_cookie_handshake)
 {
     cookies_always(w);

@@ -22,7 +22,7 @@ SCENARIO(the_third_ack_establishes_and_accept_returns_it)
     assert_int_equal(wire_stats(w).half_open, 0);
 }
 
-/* the same ISN, as common stacks do (9293-SA-SYN-1) */
+/* G051: the same ISN, as common stacks do (9293-SA-SYN-1) */
 SCENARIO(a_duplicate_syn_draws_the_same_syn_ack)
 {
     wire_syn_received(w);
@@ -54,7 +54,7 @@ SCENARIO(an_unacceptable_ack_draws_a_rst_and_changes_nothing)
     assert_true(accept_now(w) >= 0);
 }
 
-/* 9293-SA-RST-4 */
+/* G054, G207, 9293-SA-RST-4 */
 SCENARIO(a_rst_at_rcv_nxt_returns_to_listen_and_the_application_never_knows)
 {
     wire_syn_received(w);
@@ -164,6 +164,7 @@ SCENARIO(the_third_acks_window_is_scaled)
     assert_int_equal(wire_info(w).snd_wnd, 256 * 1024);
 }
 
+/* R19, G207 */
 SCENARIO(a_connection_reset_while_it_waits_to_be_accepted_is_still_given)
 {
     wire_syn_received(w); /* R19 */

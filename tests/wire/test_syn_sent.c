@@ -33,7 +33,7 @@ static unsigned reset_by(struct wire *w, uint32_t ack)
     return syns;
 }
 
-/* 9293-SA-SYNSENT-1, G037 */
+/* B18, G030, G215, 9293-SA-SYNSENT-1, G037 */
 SCENARIO(an_ack_of_what_was_not_sent_draws_a_rst_and_changes_nothing)
 {
     static const uint32_t acks[] = {0, 2, (uint32_t)-1, 1000, 0x80000000};
@@ -51,7 +51,7 @@ SCENARIO(an_ack_of_what_was_not_sent_draws_a_rst_and_changes_nothing)
     OUT(w, .flags = SYN);
 }
 
-/* 9293-SA-SYNSENT-2 */
+/* G215, 9293-SA-SYNSENT-2 */
 SCENARIO(a_rst_with_an_unacceptable_ack_is_dropped_in_silence)
 {
     wire_syn_sent(w);
@@ -61,7 +61,7 @@ SCENARIO(a_rst_with_an_unacceptable_ack_is_dropped_in_silence)
     STATE(w, TCP_SYN_SENT);
 }
 
-/* 9293-SA-SYNSENT-4 */
+/* G049, G215, 9293-SA-SYNSENT-4 */
 SCENARIO(a_rst_that_acknowledges_the_syn_refuses_the_connection)
 {
     wire_syn_sent(w);
@@ -159,7 +159,8 @@ SCENARIO(options_that_the_syn_ack_lacks_are_off)
     QUIET(w);
 }
 
-/* G023, 9293-GEN-11: half-open discovery. The old connection's ACK draws our RST, and then our SYN
+/* S07,
+ * G023, 9293-GEN-11: half-open discovery. The old connection's ACK draws our RST, and then our SYN
  * again opens the new one. */
 SCENARIO(the_ack_of_an_old_incarnation_is_reset_and_the_syn_repeated)
 {

@@ -38,7 +38,7 @@ SCENARIO(its_length_is_a_setting)
     assert_int_equal(wire_stats(w).time_wait, 0);
 }
 
-/* 9293-SA-ACK-14, 9293-SA-FIN-9: the FIN again means that our last ACK was lost */
+/* S05, 9293-SA-ACK-14, 9293-SA-FIN-9: the FIN again means that our last ACK was lost */
 SCENARIO(a_repeated_fin_is_acknowledged_again_and_restarts_the_time)
 {
     time_wait(w);
@@ -67,7 +67,7 @@ SCENARIO(a_rst_is_ignored)
     assert_int_equal(wire_stats(w).time_wait, 1);
 }
 
-/* 1337-2 */
+/* S05, 1337-2 */
 SCENARIO(old_data_draws_an_ack_and_does_not_restart_the_time)
 {
     time_wait(w);
@@ -88,7 +88,8 @@ SCENARIO(an_acceptable_empty_ack_is_not_answered)
     QUIET(w);
 }
 
-/* 9293-MAY-2, 9293-SA-SYN-3, 6191-3, 6191-5: without timestamps a larger sequence number decides */
+/* S06,
+ * 9293-MAY-2, 9293-SA-SYN-3, 6191-3, 6191-5: without timestamps a larger sequence number decides */
 SCENARIO(a_syn_beyond_the_last_sequence_number_opens_a_new_connection)
 {
     time_wait(w);
@@ -104,7 +105,7 @@ SCENARIO(a_syn_beyond_the_last_sequence_number_opens_a_new_connection)
     assert_true(mytcp_accept(w->stack, w->listener, NULL, NULL, 0) >= 0);
 }
 
-/* 6191-4, 6191-5: the FIN's own number is not larger */
+/* S06, 6191-4, 6191-5: the FIN's own number is not larger */
 SCENARIO(a_syn_within_the_old_sequence_space_opens_nothing)
 {
     static const uint32_t seqs[] = {1, 0, (uint32_t)-1, 0x80000005};
@@ -119,7 +120,7 @@ SCENARIO(a_syn_within_the_old_sequence_space_opens_nothing)
     assert_int_equal(wire_stats(w).time_wait, 1);
 }
 
-/* 6191-1 */
+/* S06, 6191-1 */
 SCENARIO(a_syn_with_a_newer_timestamp_opens_a_new_connection_whatever_its_number)
 {
     w->peer.ts = true;
@@ -146,6 +147,7 @@ SCENARIO(a_syn_with_an_equal_timestamp_needs_a_larger_number)
     OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
 }
 
+/* S06 */
 SCENARIO(a_syn_with_an_older_timestamp_opens_nothing)
 {
     static struct wire_packet p;
@@ -207,7 +209,7 @@ SCENARIO(beyond_the_cap_the_oldest_record_is_recycled)
     OUT(w, .flags = ACK, .seq = 2, .ack = 2);
 }
 
-/* the budget */
+/* R08: the budget */
 SCENARIO(a_record_holds_64_bytes_at_most)
 {
     wire_passive(w);

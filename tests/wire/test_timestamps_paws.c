@@ -98,7 +98,7 @@ SCENARIO(timestamps_wrap)
     READ(w, 10);
 }
 
-/* 7323-3.2d, 7323-3.2e */
+/* G099, 7323-3.2d, 7323-3.2e */
 SCENARIO(a_segment_without_timestamps_is_dropped_in_silence)
 {
     with_timestamps(w);
@@ -138,7 +138,7 @@ SCENARIO(an_unacceptable_segment_does_not_change_what_is_remembered)
     READ(w, 10);
 }
 
-/* 7323-5.5 */
+/* I05, 7323-5.5 */
 SCENARIO(after_24_days_of_silence_any_timestamp_is_good)
 {
     with_timestamps(w);

@@ -1,7 +1,7 @@
 /* Window scaling (RFC 7323 2). */
 #include "lib/wire.h"
 
-/* 7323-2.2a */
+/* G237, 7323-2.2a */
 SCENARIO(our_scale_lets_the_default_buffer_be_offered)
 {
     wire_syn_sent(w);
@@ -43,7 +43,7 @@ SCENARIO(the_window_of_the_syn_ack_is_not_scaled)
     assert_int_equal(wire_info(w).snd_wnd, 1000 * 128);
 }
 
-/* 7323-2.3a */
+/* G085, 7323-2.3a */
 SCENARIO(windows_are_shifted_by_what_the_syn_said)
 {
     for (int shift = 0; shift <= 14; shift++) {

@@ -55,7 +55,7 @@ SCENARIO(the_answer_to_a_probe_opens_the_window)
     OUT(w, .flags = ACK, .seq = 1 + taken, .ack = 1, .len = MSS);
 }
 
-/* 9293-MUST-37 */
+/* R04, 9293-MUST-37 */
 SCENARIO(a_peer_that_answers_probes_is_never_given_up)
 {
     shut_by_peer(w);
@@ -83,7 +83,7 @@ SCENARIO(probes_without_any_answer_end_in_etimedout)
     assert_int_equal(wire_so_error(w), ETIMEDOUT);
 }
 
-/* the window closes with data in flight: that data is the probe (9293-MUST-35) */
+/* G070: the window closes with data in flight: that data is the probe (9293-MUST-35) */
 SCENARIO(data_in_flight_when_the_window_shuts_is_sent_again_if_lost)
 {
     wire_passive(w);
@@ -168,6 +168,7 @@ SCENARIO(acks_that_come_with_data_are_taken_at_zero_window)
     assert_int_equal(wire_info(w).send_queued, 0);
 }
 
+/* S10 */
 SCENARIO(a_rst_is_taken_at_zero_window)
 {
     shut_by_us(w);
@@ -176,6 +177,7 @@ SCENARIO(a_rst_is_taken_at_zero_window)
     STATE(w, TCP_CLOSE);
 }
 
+/* S10 */
 SCENARIO(a_fin_is_taken_at_zero_window)
 {
     shut_by_us(w);
