@@ -62,7 +62,7 @@ $(B)/tests/bench: $(call objects,rel,$(wildcard tests/bench/*.c)) $(B)/libmytcp.
 	$(CC) -o $@ $^ -pthread
 
 .SECONDARY:
-.PHONY: all test demo bench bench-paths check fuzz install clean
+.PHONY: all test demo bench bench-paths check matrix fuzz install clean
 
 test:
 	tests/deps.sh test
@@ -87,6 +87,10 @@ bench-paths:
 check:
 	tests/deps.sh check
 	tests/check.sh $(B)
+
+# each requirement and attack with the tests that answer it
+matrix:
+	tests/matrix/matrix.sh
 
 fuzz:
 	tests/deps.sh fuzz

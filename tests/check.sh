@@ -142,6 +142,14 @@ check_sizes()
     verdict "no function has more than 70 lines" "$out/functions"
 }
 
+# ---- the ids of requirements and attacks
+
+check_matrix()
+{
+    tests/matrix/matrix.sh check | grep -v 'without a test$' >"$out/matrix"
+    verdict "every id in a comment is a row of tests/matrix and stands at a test that is run" "$out/matrix"
+}
+
 if ! ${MAKE:-make} -s "B=$build" "$build/libmytcp.so"; then
     echo "FAIL  the library builds"
     echo "0 passed, 1 failed"
@@ -154,5 +162,6 @@ check_exports
 check_purity
 check_warnings
 check_sizes
+check_matrix
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

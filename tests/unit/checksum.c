@@ -1,4 +1,4 @@
-/* RFC 1071 against a reference that sums a 16-bit word at a time (1071-1, attack P14). */
+/* RFC 1071 against a reference that sums a 16-bit word at a time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ static void fill(uint8_t *p, size_t len, uint32_t seed)
         p[i] = (uint8_t)(random_next(&seed) >> 11);
 }
 
-/* P14, P16, G235 */
+/* 1071-1, P14, P16, G235 */
 static void every_length_and_alignment_sums_as_the_reference(void **state)
 {
     (void)state;

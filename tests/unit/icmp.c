@@ -1,4 +1,4 @@
-/* ICMP (RFC 792, 1122 3.2.2, 1191; attacks P11, P12). */
+/* ICMP (RFC 792, 1122 3.2.2, 1191). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

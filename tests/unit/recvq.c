@@ -305,9 +305,10 @@ static void a_segment_over_several_holes_fills_them_all(void **state)
     }
 }
 
-/* R09: 1-byte segments out of order, in shapes that cost other stacks a walk through all. */
+/* 1-byte segments out of order, in shapes that cost other stacks a walk through all. */
 enum { SMACK = 100000 };
 
+/* R09 */
 static void one_byte_segments_ascending_make_one_packed_range(void **state)
 {
     (void)state;
@@ -321,6 +322,7 @@ static void one_byte_segments_ascending_make_one_packed_range(void **state)
     take_all();
 }
 
+/* R09 */
 static void one_byte_segments_descending_make_one_packed_range(void **state)
 {
     (void)state;
@@ -334,6 +336,7 @@ static void one_byte_segments_descending_make_one_packed_range(void **state)
     take_all();
 }
 
+/* R09 */
 static void every_second_byte_costs_bounded_memory(void **state)
 {
     (void)state;
@@ -351,6 +354,7 @@ static void every_second_byte_costs_bounded_memory(void **state)
     check();
 }
 
+/* R09 */
 static void filling_every_second_byte_later_leaves_no_byte_with_a_buffer_of_its_own(void **state)
 {
     (void)state;

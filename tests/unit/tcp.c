@@ -1,4 +1,4 @@
-/* TCP headers and checksums (RFC 9293 3.1; attacks P05, P06, P14-P16). */
+/* TCP headers and checksums (RFC 9293 3.1). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* The accept queue: a backlog of n holds n + 1 completed connections (G009, G010, R19). */
+/* The accept queue: a backlog of n holds n + 1 completed connections. */
 #include "lib/wire.h"
 
 static void complete(struct wire *w, uint16_t port)
@@ -15,6 +15,7 @@ static int accept_now(struct wire *w)
     return mytcp_accept(w->stack, w->listener, NULL, NULL, SOCK_NONBLOCK);
 }
 
+/* G009, R19 */
 static void holds(struct wire *w, int backlog, unsigned wanted)
 {
     wire_listen(w, backlog);

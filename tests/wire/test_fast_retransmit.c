@@ -185,8 +185,8 @@ SCENARIO(three_sacked_segments_above_a_hole_send_it_again)
     QUIET(w);
 }
 
-/* 6675-4: exactly the holes, nothing that was SACKed. The second hole is lost as soon as something sent
- * later arrives (8985-6.2: in recovery the reordering window is 0), and goes when PRR lets it. */
+/* exactly the holes, nothing that was SACKed. The second hole is lost as soon as something sent
+ * later arrives (8985-6.2.4a: in recovery the reordering window is 0), and goes when PRR lets it. */
 SCENARIO(sack_fills_two_holes_in_one_round_trip)
 {
     in_flight(w, 10, true); /* 0 and 4 are lost */
@@ -275,7 +275,7 @@ SCENARIO(after_a_timeout_only_what_was_not_sacked_is_sent_again)
     IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(8), at(10)}});
     QUIET(w);
     MARK(w);
-    AT(w, 25 * MS); /* 8985-6.2: a quarter of the least RTT later it is no reordering */
+    AT(w, 25 * MS); /* 8985-6.2.4a: a quarter of the least RTT later it is no reordering */
     OUT(w, .flags = ACK, .seq = at(0), .ack = 1, .len = MSS);
     QUIET(w); /* and that is lost, too */
     AT(w, 200 * MS);

@@ -201,7 +201,7 @@ static void with_ip_options(const uint8_t *options, unsigned len)
     fix();
 }
 
-/* 1122-3.2.1.8 */
+/* 1122-3.2.1.8a */
 SCENARIO(ip_options_are_skipped_by_length)
 {
     static const uint8_t options[] = {1, 7, 7, 4, 0, 0, 0, 1, 130, 11,
@@ -335,7 +335,7 @@ SCENARIO(any_flipped_bit_under_good_checksums_breaks_nothing)
     }
 }
 
-/* --- the device's word: virtio-net headers that lie (V02, V03) --- */
+/* --- the device's word: virtio-net headers that lie --- */
 
 /* V02 */
 SCENARIO(a_partial_checksum_is_taken_only_where_it_belongs)

@@ -1,4 +1,4 @@
-/* Memory that fails, and memory that ends (attacks M08, R24, U5, U6). */
+/* Memory that fails, and memory that ends. */
 #include "lib/wire.h"
 
 static struct wire_packet p;
@@ -199,7 +199,7 @@ SCENARIO(any_allocation_of_a_connect_may_fail)
     }
 }
 
-/* R24: one ceiling on all that the stack holds */
+/* R24, U5: one ceiling on all that the stack holds */
 SCENARIO(nothing_is_held_beyond_the_ceiling)
 {
     w->config.memory_limit_bytes = 2 << 20;
@@ -302,7 +302,7 @@ SCENARIO(an_idle_connection_holds_576_bytes_at_most)
     assert_in_range(each, 0, 576);
 }
 
-/* determinism: same inputs, same digest */
+/* U9: determinism: same inputs, same digest */
 SCENARIO(the_same_inputs_give_the_same_digest)
 {
     uint64_t digest[2];

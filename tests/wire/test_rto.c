@@ -177,7 +177,7 @@ SCENARIO(the_next_data_after_a_retransmission_waits_for_the_doubled_timeout)
     OUT(w, .flags = ACK, .seq = 1001, .ack = 1, .len = 1000);
 }
 
-/* 6298-5.4, 5681-3.1 (4): one segment, then slow start over what was lost */
+/* 6298-5.4, 5681-3.1m: one segment, then slow start over what was lost */
 SCENARIO(a_lost_window_is_sent_again_in_slow_start)
 {
     wire_passive(w);

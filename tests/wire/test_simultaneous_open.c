@@ -1,4 +1,4 @@
-/* Crossing SYNs (RFC 9293 3.5, Figure 7; 9293-MUST-10, 9293-GEN-9, S02). */
+/* Crossing SYNs (RFC 9293 3.5, Figure 7). */
 #include "lib/wire.h"
 
 static void crossed(struct wire *w)
@@ -12,7 +12,7 @@ static void crossed(struct wire *w)
     STATE(w, TCP_SYN_RECV);
 }
 
-/* S02 */
+/* 9293-MUST-10, 9293-GEN-9, S02 */
 SCENARIO(crossing_syns_are_answered_and_the_syn_ack_establishes)
 {
     crossed(w);
@@ -26,6 +26,7 @@ SCENARIO(crossing_syns_are_answered_and_the_syn_ack_establishes)
     assert_true(wire_ready(w, w->fd) & POLLOUT);
 }
 
+/* 9293-MUST-10, 9293-GEN-9 */
 SCENARIO(crossing_syns_are_answered_and_a_bare_ack_establishes)
 {
     crossed(w);
@@ -61,6 +62,7 @@ SCENARIO(a_lost_syn_ack_of_ours_is_sent_again)
     STATE(w, TCP_ESTABLISHED);
 }
 
+/* S02 */
 SCENARIO(the_peers_syn_again_draws_our_syn_ack_again)
 {
     crossed(w);

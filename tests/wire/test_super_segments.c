@@ -1,4 +1,4 @@
-/* Super-segments, in and out: the same as many of the MSS (V04). */
+/* Super-segments, in and out: the same as many of the MSS. */
 #include "lib/wire.h"
 
 enum { MSS = 1460 };
@@ -11,6 +11,7 @@ static void drain(struct wire *w)
         continue;
 }
 
+/* V04 */
 SCENARIO(a_received_super_segment_is_one_segment_with_one_ack)
 {
     wire_passive(w);

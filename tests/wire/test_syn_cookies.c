@@ -1,4 +1,4 @@
-/* SYN cookies: handshakes without state (RFC 4987 3.6; R02). */
+/* SYN cookies: handshakes without state (RFC 4987 3.6). */
 #include "lib/wire.h"
 
 static void cookies_always(struct wire *w)

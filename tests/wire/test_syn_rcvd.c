@@ -177,7 +177,7 @@ SCENARIO(a_connection_reset_while_it_waits_to_be_accepted_is_still_given)
     FAILS(w, mytcp_recv(w->stack, w->fd, &byte, 1, 0), ECONNRESET);
 }
 
-/* 5961-7: ten in each second, not ten in all */
+/* 5961-7a: ten in each second, not ten in all */
 SCENARIO(challenge_acks_are_limited_by_the_second_here_too)
 {
     wire_syn_received(w);

@@ -266,7 +266,7 @@ SCENARIO(a_probe_of_new_data_reduces_nothing)
     assert_true(wire_info(w).cwnd >= before.cwnd);
 }
 
-/* 8985-7.4.1: the SACK of the probe lets RACK find what else was lost at the tail */
+/* the SACK of the probe lets RACK find what else was lost at the tail */
 SCENARIO(the_sack_of_the_probe_starts_fast_recovery_of_the_tail)
 {
     w->config.rto_min_us = 1000000;
