@@ -50,10 +50,13 @@ $(B)/tests/%: $(B)/san/tests/%.o $(call objects,san,$(wildcard tests/lib/*.c)) $
 $(B)/tests/fuzz/%: $(B)/san/tests/fuzz/%.o $(call objects,san,$(wildcard tests/fuzz/lib/*.c)) $(B)/libmytcp-san.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $^
-# the simulator and the live clients
+# the simulator, sanitized and fast, and the live clients
+$(B)/tests/sim-fast: $(call objects,rel,$(wildcard tests/sim/*.c)) $(B)/libmytcp.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ -lm
 $(B)/tests/sim: $(call objects,san,$(wildcard tests/sim/*.c)) $(B)/libmytcp-san.a
 	@mkdir -p $(@D)
-	$(CC) $(SAN) -o $@ $^ -pthread
+	$(CC) $(SAN) -o $@ $^ -lm
 $(B)/tests/live: $(call objects,rel,$(wildcard tests/live/*.c)) $(B)/libmytcp.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ -pthread
@@ -62,12 +65,17 @@ $(B)/tests/bench: $(call objects,rel,$(wildcard tests/bench/*.c)) $(B)/libmytcp.
 	$(CC) -o $@ $^ -pthread
 
 .SECONDARY:
-.PHONY: all test demo bench bench-paths check matrix fuzz install clean
+.PHONY: all test sim demo bench bench-paths check matrix fuzz install clean
 
 test:
 	tests/deps.sh test
 	$(MAKE) -j$$(nproc) all $(TESTS:%=$(B)/%) $(B)/tests/sim $(B)/tests/live
 	tests/run.sh $(B)
+
+sim:
+	tests/deps.sh test
+	$(MAKE) -j$$(nproc) $(B)/tests/sim-fast
+	$(B)/tests/sim-fast --times 88 --jobs $$(nproc)
 
 demo:
 	tests/deps.sh demo

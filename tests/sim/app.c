@@ -379,8 +379,7 @@ static void poll_one(struct endpoint *ep)
     bool read = !connecting_now && wants_read(ep) && !ep->can_read;
     bool write = (connecting_now || wants_write(ep)) && !ep->can_write;
     struct pollfd p = {ep->fd, 0, 0};
-    if (ep->habits->policy != POLICY_POLL || (!connecting_now && ep->state != EP_OPEN) ||
-        (!read && !write)) {
+    if ((!connecting_now && ep->state != EP_OPEN) || (!read && !write)) {
         return;
     }
     p.events = (short)((read ? POLLIN | POLLRDHUP : 0) | (write ? POLLOUT : 0));
@@ -397,13 +396,8 @@ static void poll_one(struct endpoint *ep)
 
 static void poll_all(struct host *h)
 {
-    struct world *w = h->world;
-    for (uint32_t i = 0; w->polling && i < w->setup->conns && !w->failed; i++) {
-        for (uint32_t side = 0; side < 2; side++) {
-            if (w->conns[i].end[side].host == h) {
-                poll_one(&w->conns[i].end[side]);
-            }
-        }
+    for (struct endpoint *ep = h->polling; ep != NULL && !h->world->failed; ep = ep->next_polling) {
+        poll_one(ep);
     }
 }
 

@@ -66,6 +66,7 @@ struct faults {
     uint32_t delay_us, jitter_us;     /* at least 1; jitter is added, in order */
     uint32_t reorder_ppm, reorder_us; /* some packets are late by up to this much */
     uint32_t loss_ppm;
+    uint32_t loss_every;              /* and each so manieth packet; 0: none */
     uint32_t burst_ppm, burst_len;    /* start of a burst of losses, and its length at most */
     uint32_t dup_ppm, corrupt_ppm;
     uint32_t mark_ppm;                /* of ECN-capable packets: marked in place of a loss */
@@ -149,8 +150,8 @@ struct setup {
 
 struct link {
     struct faults faults;
-    struct rng rng;
-    uint64_t free_us, last_us; /* the wire is free; the last arrival in order */
+    uint64_t seed, packets;    /* of its misfortunes; how many it was given */
+    uint64_t free_ns, last_us; /* the wire is free; the last arrival in order */
     uint32_t burst_left;
 };
 
@@ -186,6 +187,7 @@ struct host {
     struct rng rng;
     struct endpoint **run; /* endpoints with something to do */
     uint32_t run_count, run_cap;
+    struct endpoint *polling; /* endpoints that ask by mytcp_poll */
     uint64_t baseline_bytes;  /* held when nothing has happened yet */
     uint64_t uncounted_bytes; /* held, but not in its statistics */
 };
@@ -207,6 +209,7 @@ struct endpoint {
     bool can_read, can_write, told_read, told_write, queued;
     uint32_t watching, pauses;
     int error;
+    struct endpoint *next_polling;
 };
 
 struct conn {
@@ -229,14 +232,13 @@ struct world {
     struct conn *conns;
     uint32_t births, over;   /* connections that have begun, and ended */
     struct flow *flows[FLOW_BUCKETS];
-    struct rng rng;
+    struct rng rng, flood_rng;
     uint64_t hash;           /* of every packet and its time */
     uint64_t packets, wire_packets, steps, strays;
     uint64_t digest;         /* of both stacks along the way */
     uint32_t iss[HOSTS];     /* of the first connection */
     uint64_t finished_us;    /* when the last connection ended */
     bool memory_short;       /* allocation may fail now */
-    bool polling;            /* some endpoint asks by mytcp_poll */
     bool trace, failed;
     char failure[600];
     uint8_t scratch[SCRATCH_BYTES], expected[SCRATCH_BYTES];

@@ -1,5 +1,6 @@
 /* One run, from two new stacks to two empty ones. */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,11 +62,9 @@ static void hash_in(struct world *w, const void *data, size_t len)
 {
     const uint8_t *p = data;
     for (; len >= 8; p += 8, len -= 8) {
-        uint64_t word = 0;
-        for (unsigned i = 0; i < 8; i++) {
-            word |= (uint64_t)p[i] << (8 * i);
-        }
-        w->hash = (w->hash ^ word) * 0x9e3779b97f4a7c15u;
+        uint64_t word;
+        memcpy(&word, p, sizeof(word));
+        w->hash = (w->hash ^ le64toh(word)) * 0x9e3779b97f4a7c15u;
         w->hash ^= w->hash >> 29;
     }
     for (; len != 0; p++, len--) {
@@ -143,7 +142,10 @@ static void make_endpoint(struct conn *c, uint32_t side)
     ep->total = c->plan->bytes[side];
     ep->key = rng_mix(w->setup->seed + 7919 * (2 * (uint64_t)c->index + dir));
     ep->pauses = ep->habits->pauses;
-    w->polling = w->polling || ep->habits->policy == POLICY_POLL;
+    if (ep->habits->policy == POLICY_POLL) {
+        ep->next_polling = ep->host->polling;
+        ep->host->polling = ep;
+    }
 }
 
 static void make_conns(struct world *w)
@@ -175,10 +177,11 @@ static void make_world(struct world *w, const struct setup *s, const uint64_t cl
     w->calm_us = s->calm_us;
     w->limit_us = s->calm_us + s->grace_us;
     w->rng = rng_make(s->seed, 1);
+    w->flood_rng = rng_make(s->seed, 5);
     w->memory_short = false;
     for (uint32_t i = 0; i < HOSTS; i++) {
         w->link[i].faults = s->faults;
-        w->link[i].rng = rng_make(s->seed, 10 + i);
+        w->link[i].seed = rng_make(s->seed, 10 + i).state;
     }
     for (uint32_t i = 0; i < HOSTS && !w->failed; i++) {
         make_host(w, i, clock_us[i]);
@@ -290,7 +293,7 @@ static void change(struct world *w, uint32_t index)
         for (uint32_t i = 0; i < HOSTS; i++) {
             struct faults *f = &w->link[i].faults;
             f->reorder_ppm = f->loss_ppm = f->burst_ppm = f->dup_ppm = f->corrupt_ppm = 0;
-            f->jitter_us = f->mark_ppm = 0;
+            f->jitter_us = f->mark_ppm = f->loss_every = 0;
             f->cut = false;
             w->link[i].burst_left = 0;
         }

@@ -1,0 +1,36 @@
+/* Runs: a seed of a class at a time, and many of them side by side. */
+#ifndef SIM_RUN_H
+#define SIM_RUN_H
+
+#include "sim.h"
+
+enum { SAMPLE = 8 /* each so manieth seed is run again, for what must be the same */ };
+
+struct totals {
+    uint64_t worlds, conns, packets, failures, failed_conns;
+    uint64_t slowest_us; /* from calm to the end of the last connection */
+    uint64_t bad_seed;   /* of the first failure */
+    double seconds;
+};
+
+/* A run that dies says how to replay it. */
+void run_signals(void);
+
+/* One run of one class. True if all oracles are content. */
+bool run_seed(const struct scenario *scenario, uint64_t seed, bool trace, bool sample,
+              struct totals *t);
+
+/* What a crew of processes is to do: seeds base ... of every class, or of one. */
+struct order {
+    const char *only;     /* NULL: every class */
+    uint64_t base, times; /* so many times the class's number of worlds */
+    double seconds;       /* 0: by number; else each class in turn, until this has passed */
+    uint32_t jobs;
+};
+
+/* Do it in `jobs` processes; totals by class to t[scenario_count]. Runs that die are failures too. */
+void crew_run(const struct order *order, struct totals *t);
+
+double seconds_now(void);
+
+#endif
