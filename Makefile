@@ -65,7 +65,7 @@ $(B)/tests/bench: $(call objects,rel,$(wildcard tests/bench/*.c)) $(B)/libmytcp.
 	$(CC) -o $@ $^ -pthread
 
 .SECONDARY:
-.PHONY: all test sim demo bench bench-paths check matrix fuzz install clean
+.PHONY: all test sim demo bench bench-paths soak check matrix fuzz install clean
 
 test:
 	tests/deps.sh test
@@ -91,6 +91,11 @@ bench-paths:
 	tests/deps.sh bench
 	$(MAKE) -j$$(nproc) all $(B)/tests/bench
 	tests/bench/paths.sh $(B)
+
+soak:
+	tests/deps.sh test
+	$(MAKE) -j$$(nproc) all $(B)/tests/live
+	tests/soak/run.sh $(B)
 
 check:
 	tests/deps.sh check

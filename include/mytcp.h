@@ -388,6 +388,8 @@ struct mytcp_stats {
     uint64_t time_wait_recycled, time_wait_reused; /* by the cap; by a SYN of either side */
     uint64_t memory_refused;                       /* charges that the ceiling refused */
     uint64_t memory_bytes, memory_peak_bytes;      /* gauge, and its highest value */
+    uint64_t memory_cached_bytes; /* of memory_bytes: a few MiB at most of free buffers, kept for the
+                                     next data and given back when memory is short */
     uint64_t sockets, half_open, time_wait;        /* gauges */
 };
 MYTCP_API int mytcp_stats_get(mytcp_stack *stack, struct mytcp_stats *stats);

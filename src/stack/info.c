@@ -39,6 +39,7 @@ int mytcp_stats_get(mytcp_stack *s, struct mytcp_stats *stats)
     stats->memory_refused = s->mem.refused;
     stats->memory_bytes = s->mem.used;
     stats->memory_peak_bytes = s->mem.peak;
+    stats->memory_cached_bytes = buf_pool_held(&s->bufs) + sendq_pool_held(&s->chunks);
     stats->half_open = s->half_count;
     stats->time_wait = s->tw_count;
     return (int)stack_leave(s, 0);

@@ -25,6 +25,11 @@ void buf_pool_free(struct buf_pool *pool)
     pool->free_count = 0;
 }
 
+uint32_t buf_pool_held(const struct buf_pool *pool)
+{
+    return pool->free ? pool->free_count * buf_charge(pool->free) : 0; /* of one size */
+}
+
 static struct buf *make(struct buf_pool *pool, uint32_t cap)
 {
     struct buf *b = mem_alloc(pool->mem, MEM_RECV, sizeof(*b) + cap);

@@ -30,6 +30,7 @@ struct buf_pool {
 
 void buf_pool_init(struct buf_pool *pool, struct mem *mem);
 void buf_pool_free(struct buf_pool *pool); /* give back the cached ones */
+uint32_t buf_pool_held(const struct buf_pool *pool); /* bytes charged for the cached ones */
 /* A lent-size buffer (cap == BUF_LENT_BYTES), or NULL. Charged as MEM_RECV while it is out or cached. */
 struct buf *buf_lend(struct buf_pool *pool);
 /* A compact buffer with room for at least `cap` bytes, or NULL. */

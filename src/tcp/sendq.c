@@ -63,6 +63,11 @@ void sendq_pool_free(struct sendq_pool *pool)
     pool->free_count = 0;
 }
 
+uint32_t sendq_pool_held(const struct sendq_pool *pool)
+{
+    return pool->free ? pool->free_count * charge(pool->free) : 0; /* of one size */
+}
+
 static struct sendq_chunk *new_chunk(struct sendq_pool *pool, uint32_t cap)
 {
     struct sendq_chunk *c = pool->free;

@@ -32,6 +32,7 @@ struct sendq_pool {
 
 void sendq_pool_init(struct sendq_pool *pool, struct mem *mem);
 void sendq_pool_free(struct sendq_pool *pool);
+uint32_t sendq_pool_held(const struct sendq_pool *pool); /* bytes charged for those kept warm */
 
 /* All zero is a valid empty queue. */
 void sendq_free(struct sendq *q, struct sendq_pool *pool);

@@ -6,7 +6,7 @@
 #include <netinet/ip_icmp.h>
 #include <stdlib.h>
 
-static uint16_t internet_checksum(const uint8_t *data, size_t len)
+uint16_t live_checksum(const uint8_t *data, size_t len)
 {
     uint32_t sum = 0;
     for (size_t i = 0; i < len; i++) {
@@ -49,7 +49,7 @@ int live_ping(struct live *l)
         request[2] = request[3] = 0;
         request[7] = (uint8_t)i;
         live_fill(request + 8, len - 8, i, 0);
-        uint16_t sum = internet_checksum(request, len);
+        uint16_t sum = live_checksum(request, len);
         request[2] = (uint8_t)(sum >> 8);
         request[3] = (uint8_t)sum;
         if (sendto(fd, request, len, 0, (const struct sockaddr *)&a, sizeof a) != (ssize_t)len) {

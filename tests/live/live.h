@@ -52,6 +52,12 @@ int live_loop(struct live *l);      /* PORT: echo by someone else's epoll, non-b
 int live_ping(struct live *l);      /* HOST COUNT BYTES: ICMP echo, the reply's bytes checked */
 int live_udp(struct live *l);       /* HOST PORT: a datagram must be answered by port unreachable */
 
+/* RFC 1071, of up to 65535 bytes */
+uint16_t live_checksum(const uint8_t *data, size_t len);
+
+/* flood.c */
+int live_flood(struct live *l);     /* HOST PORT PER-SECOND SECONDS: SYNs from strangers, segments out of nowhere */
+
 /* both stacks side by side: differ.c */
 int live_differ(struct live *l);    /* PART, four addresses: the same calls give the same answers */
 

@@ -24,6 +24,7 @@ static const struct {
     {"loop", live_loop, "PORT"},
     {"ping", live_ping, "HOST COUNT BYTES"},
     {"udp", live_udp, "HOST PORT"},
+    {"flood", live_flood, "HOST PORT PER-SECOND SECONDS"},
     {"differ", live_differ, "PART OUR-ADDRESS OUR-PEER KERNEL-ADDRESS KERNEL-PEER"},
     {"numbers", live_numbers, "BYTES"},
 };

@@ -31,6 +31,16 @@ page_shows_the_connection() {
     kernel_is_content
 }
 
+stats_are_told() {
+    have curl
+    serve
+    curl -sS -m 10 "http://$ip/bytes/1000" >/dev/null
+    nc -w 1 "$ip" 4 </dev/null || true # nobody there: answered by RST
+    curl -sS -m 10 "http://$ip/stats" >"$tmp/f.stats"
+    same "connections opened" "opened_passive 2" "$(grep opened_passive "$tmp/f.stats")"
+    same "RSTs" "reset_out 1" "$(grep reset_out "$tmp/f.stats")"
+}
+
 keep_alive_reuses_one_connection() {
     have curl
     serve
@@ -198,6 +208,7 @@ it "nc gets its line back from the echo service" echoes_a_line
 it "daytime gives one line and the server closes" tells_the_time
 it "chargen sends the pattern of RFC 864" chargen_has_the_pattern
 it "the page at / shows the state of the connection that fetched it" page_shows_the_connection
+it "the page at /stats shows what the stack has counted" stats_are_told
 it "three HTTP requests use one kept-alive connection" keep_alive_reuses_one_connection
 it "HEAD has the length of the body and not the body" head_has_no_body
 it "pipelined requests are answered in order" pipelined_requests_are_answered_in_order

@@ -32,6 +32,7 @@ static void a_plain_request_is_understood(void **state)
     assert_int_equal(r.status, 200);
     assert_int_equal(r.route, ROUTE_PAGE);
     assert_true(r.keep && r.version_1_0);
+    assert_int_equal(parse("GET /stats HTTP/1.1\r\nHost: a\r\n\r\n").route, ROUTE_STATS);
     r = parse("PUT /any HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\nExpect: 100-continue\r\n"
               "Connection: close\r\n\r\n");
     assert_int_equal(r.status, 200);

@@ -85,6 +85,8 @@ static uint32_t answer(struct http *http)
         http->phase = HTTP_BYTES;
         answer_write(http, request->reply_bytes, "application/octet-stream", "");
         return STEP_AGAIN;
+    } else if (request->route == ROUTE_STATS) {
+        stats_write(http, body, sizeof body);
     } else {
         page_write(http, body, sizeof body);
     }

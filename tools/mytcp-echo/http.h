@@ -1,5 +1,5 @@
 /* A small HTTP/1.1 server (RFC 9110, 9112). http.c is the conversation, request.c and body.c the
- * parsing, page.c the page. */
+ * parsing, page.c and stats.c the pages. */
 #ifndef ECHO_HTTP_H
 #define ECHO_HTTP_H
 
@@ -8,7 +8,7 @@
 enum { HTTP_HEAD_MAX = 8192 };
 
 enum method { METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_POST, METHOD_OTHER };
-enum route { ROUTE_PAGE, ROUTE_BYTES, ROUTE_NONE };
+enum route { ROUTE_PAGE, ROUTE_STATS, ROUTE_BYTES, ROUTE_NONE };
 
 struct request {
     int status;      /* 200, or what is wrong with it */
@@ -70,5 +70,7 @@ uint32_t http_step(struct conn *conn);
 
 /* The page at "/": this connection. Returns its length. */
 size_t page_write(const struct http *http, char *to, size_t size);
+/* The page at "/stats": the stack. Likewise; cut off where it does not fit. */
+size_t stats_write(const struct http *http, char *to, size_t size);
 
 #endif

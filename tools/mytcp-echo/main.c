@@ -32,8 +32,8 @@ static void help(void)
          "                  [--lose WHAT] [--trace] [--set NAME=VALUE]...\n\n"
          "Serves echo (port 7), discard (9), daytime (13), chargen (19) and HTTP (80) on a TUN\n"
          "device until SIGINT or SIGTERM. At http://IP/ is a page about the very connection that\n"
-         "asks for it; /bytes/N is N bytes, of which byte i is i modulo 251; PUT and POST answer\n"
-         "how much they got.\n");
+         "asks for it, at /stats what the stack has counted; /bytes/N is N bytes, of which byte i\n"
+         "is i modulo 251; PUT and POST answer how much they got.\n");
     device_help(stdout);
     puts("  --lose WHAT          lose the first packet (with :N the first N) that is\n"
          "                         syn      an incoming SYN\n"

@@ -73,6 +73,8 @@ static void parse_target(struct request *request, char *target)
         request->route = ROUTE_PAGE; /* "http://host" */
     else if (!strcmp(path, "/"))
         request->route = ROUTE_PAGE;
+    else if (!strcmp(path, "/stats"))
+        request->route = ROUTE_STATS;
     else if (!strncmp(path, BYTES_PATH, strlen(BYTES_PATH)) &&
              parse_number(path + strlen(BYTES_PATH), BYTES_MAX, &request->reply_bytes))
         request->route = ROUTE_BYTES;
