@@ -121,7 +121,7 @@ struct mytcp_config {
     uint32_t push_each_burst;         /* 1: PSH ends each send burst, not only each write; default 1 */
     uint32_t tail_loss_probe;         /* 1: RFC 8985 7, before an RTO; default 1 */
 
-    /* Limits on answers */
+    /* Limits on answers. RSTs and ICMP count for each /24 of those who are answered. */
     uint32_t challenge_acks_per_s; /* of one connection (RFC 5961 7); default 10 */
     uint32_t rsts_per_s;           /* for segments that belong to nothing; default 10000 */
     uint32_t icmp_per_s;           /* ICMP errors and echo replies; default 1000 */

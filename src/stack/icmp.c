@@ -51,10 +51,9 @@ struct raw_packet *raw_take(struct mytcp_stack *s)
     return r;
 }
 
-static bool allowed(struct mytcp_stack *s)
+static bool allowed(struct mytcp_stack *s, const struct ip4_header *ip)
 {
-    uint32_t rate = s->config.icmp_per_s;
-    return rate && bucket_take(&s->icmp_bucket, s->env.now_us, rate, rate);
+    return limit_allows(s, &s->icmp_limit, ip->src, s->config.icmp_per_s);
 }
 
 /* Never about an ICMP error, a later fragment, or a packet to or from more than one host: the caller has
@@ -62,7 +61,7 @@ static bool allowed(struct mytcp_stack *s)
 void icmp_send_error(struct mytcp_stack *s, uint8_t type, uint8_t code, const uint8_t *packet,
                      const struct ip4_header *ip)
 {
-    if (ip->frag_offset || !allowed(s)) return;
+    if (ip->frag_offset || !allowed(s, ip)) return;
     struct raw_packet *r = raw_new(s, IP4_HEADER_LEN + ICMP_HEADER_LEN + IP4_HEADER_MAX + ICMP_QUOTE_PAYLOAD);
     if (!r) return;
     r->len = icmp_build_error(r->bytes, s->addr, (uint8_t)s->config.ttl, type, code, packet, ip);
@@ -71,7 +70,7 @@ void icmp_send_error(struct mytcp_stack *s, uint8_t type, uint8_t code, const ui
 
 static enum drop_reason echo(struct mytcp_stack *s, const struct ip4_header *ip, const uint8_t *packet)
 {
-    if (!allowed(s)) return DROP_ICMP_LIMITED;
+    if (!allowed(s, ip)) return DROP_ICMP_LIMITED;
     struct raw_packet *r = raw_new(s, ip->total_len);
     if (!r) return DROP_REPLY_LIMIT;
     memcpy(r->bytes, packet, ip->total_len);

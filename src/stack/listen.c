@@ -147,7 +147,14 @@ static enum drop_reason send_cookie(struct mytcp_stack *s, struct sock *l, const
     if (h.ts_ok) out.seg.tsval = cookie_tsval(out.seg.tsval, &h);
     if (!reply_from(s, n, &out.seg)) return DROP_REPLY_LIMIT;
     s->stats.syn_cookies_sent++;
+    s->cookies_until_us = s->env.now_us + COOKIE_LIFE_US;
     return DROP_NONE;
+}
+
+/* If none was sent while it could still come back, there is nothing to guess. */
+static bool cookies_are_out(const struct mytcp_stack *s)
+{
+    return s->env.now_us < s->cookies_until_us;
 }
 
 enum { COOKIE_GUESSES_PER_S = 1000 };
@@ -161,10 +168,9 @@ static enum drop_reason cookie_input(struct mytcp_stack *s, struct sock *l,
     node_from_segment(&n, seg, NODE_HALF, l->active.node.strict);
     struct isn_tuple tuple = node_tuple(&n);
     seq_t irs = seq_sub(seg->seq, 1), iss = seq_sub(seg->ack, 1);
-    bool recent = s->stats.syn_cookies_sent > 0; /* none was ever sent: nothing to guess */
+    bool recent = cookies_are_out(s);
     if (!recent || !cookie_check(&s->keys, &tuple, irs, iss, s->env.now_us, &peer_mss)) {
-        if (recent && !bucket_take(&s->cookie_bucket, s->env.now_us, COOKIE_GUESSES_PER_S,
-                                   COOKIE_GUESSES_PER_S))
+        if (recent && !limit_allows(s, &s->cookie_limit, seg->src, COOKIE_GUESSES_PER_S))
             return DROP_COOKIE_BAD; /* guessing is answered slowly */
         return reply_rst(s, seg, recent ? DROP_COOKIE_BAD : DROP_LISTEN_ACK);
     }
@@ -207,7 +213,7 @@ static bool good_cookie(struct mytcp_stack *s, const struct half *h, const struc
     uint16_t peer_mss;
     struct isn_tuple tuple = node_tuple(&h->active.node);
     seq_t iss = seq_sub(seg->ack, 1);
-    return s->stats.syn_cookies_sent && !seq_eq(iss, h->rec.iss) &&
+    return cookies_are_out(s) && !seq_eq(iss, h->rec.iss) &&
            cookie_check(&s->keys, &tuple, seq_sub(seg->seq, 1), iss, s->env.now_us, &peer_mss);
 }
 

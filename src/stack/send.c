@@ -17,12 +17,17 @@ bool reply_queue(struct mytcp_stack *s, const struct tcp_segment *seg)
     return true;
 }
 
+bool limit_allows(struct mytcp_stack *s, struct limiter *l, ip4_addr peer, uint32_t per_second)
+{
+    uint32_t which = (uint32_t)siphash_3u32(&s->hash_key, peer.v >> 8, 0, 0) % LIMIT_BUCKETS;
+    return per_second && bucket_take(&l->bucket[which], s->env.now_us, per_second, per_second);
+}
+
 enum drop_reason reply_rst(struct mytcp_stack *s, const struct tcp_segment *seg, enum drop_reason why)
 {
     struct tcp_segment rst;
-    uint32_t rate = s->config.rsts_per_s;
     if (!tcp_rst_for(seg, &rst)) return why;
-    if (!rate || !bucket_take(&s->rst_bucket, s->env.now_us, rate, rate)) return DROP_REPLY_LIMIT;
+    if (!limit_allows(s, &s->rst_limit, seg->src, s->config.rsts_per_s)) return DROP_REPLY_LIMIT;
     if (!reply_queue(s, &rst)) return DROP_REPLY_LIMIT;
     s->stats.reset_out++;
     return why;

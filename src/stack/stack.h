@@ -157,6 +157,13 @@ struct trace_ring {
     uint64_t lost;
 };
 
+/* Answers to who has no connection are limited by whose they are: a keyed choice by the /24. Were there
+ * one limit for all, anybody could tell from his own answers how many others get (as SADDNS did). */
+enum { LIMIT_BUCKETS = 128 };
+struct limiter {
+    struct bucket bucket[LIMIT_BUCKETS];
+};
+
 struct mytcp_stack {
     struct mytcp_config config;
     struct mytcp_driver driver;
@@ -185,7 +192,8 @@ struct mytcp_stack {
     struct reply_ring replies;
     struct raw_packet *raw_head, *raw_tail, *raw_sent;
     uint32_t raw_count;
-    struct bucket icmp_bucket, rst_bucket, cookie_bucket;
+    struct limiter icmp_limit, rst_limit, cookie_limit;
+    uint64_t cookies_until_us; /* a cookie that was sent may come back until then */
     struct reass reass;
     struct pmtu pmtu;
     uint64_t connects; /* so far: for port selection */
@@ -298,6 +306,8 @@ void icmp_send_error(struct mytcp_stack *s, uint8_t type, uint8_t code, const ui
                      const struct ip4_header *ip);
 /* Queue an answer from no connection; false if there is no room for it. */
 bool reply_queue(struct mytcp_stack *s, const struct tcp_segment *seg);
+/* May there be one more answer to this peer now? */
+bool limit_allows(struct mytcp_stack *s, struct limiter *l, ip4_addr peer, uint32_t per_second);
 enum drop_reason reply_rst(struct mytcp_stack *s, const struct tcp_segment *seg, enum drop_reason why);
 /* The next segment of a node's own goes out that way (TIME-WAIT): false without room. */
 bool reply_from(struct mytcp_stack *s, const struct node *n, const struct tcp_segment *seg);

@@ -65,11 +65,17 @@ static enum drop_reason check_sequence(struct tcb *t, struct tcp_env *env,
         if (t->state != ST_SYN_RCVD) return DROP_NO_TIMESTAMP;
         t->ts_ok = false;
     }
-    if (t->ts_ok && seg->has_ts && seq_leq(seg->seq, t->rcv_acked) && !(seg->flags & TCP_RST)) {
-        t->ts_recent = seg->tsval; /* RFC 7323 4.3; PAWS has seen that it is not older */
-        t->ts_recent_s = (uint32_t)(env->now_us / 1000000);
-    }
     return DROP_NONE;
+}
+
+/* RFC 7323 4.3; PAWS has seen that it is not older. Only once the ACK, too, is found good: else a blind
+ * attacker, who need but overlap RCV.NXT, forges a time far ahead, and PAWS drops all that the peer says. */
+static void remember_timestamp(struct tcb *t, const struct tcp_env *env,
+                               const struct tcp_segment *seg)
+{
+    if (!t->ts_ok || !seg->has_ts || seq_gt(seg->seq, t->rcv_acked)) return;
+    t->ts_recent = seg->tsval;
+    t->ts_recent_s = (uint32_t)(env->now_us / 1000000);
 }
 
 /* ---- second: RST (RFC 5961 3.2) ---- */
@@ -248,6 +254,7 @@ struct tcp_verdict tcp_input(struct tcb *t, struct tcp_env *env, const struct tc
         if (reason) return dropped(reason);
     }
     if (t->state == ST_CLOSED) return dropped(DROP_NONE);
+    remember_timestamp(t, env, seg);
     if (t->orphan && tcb_receiving(t) && seg->len &&
         seq_gt(seq_add(seg->seq, seg->len), t->rcv_nxt)) { /* nobody will read it (RFC 9293 3.6.1) */
         env->count.reset_out++;

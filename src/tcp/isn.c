@@ -44,7 +44,7 @@ uint32_t isn_port_start(const struct isn_keys *k, const struct isn_tuple *tuple,
     return (uint32_t)siphash_3u32(&k->port, tuple->peer.v, tuple->peer_port, (uint32_t)count);
 }
 
-enum { COOKIE_STEP_US = 64000000, COOKIE_AGE_MAX = 2, COOKIE_MSS_COUNT = 8 };
+enum { COOKIE_STEP_US = COOKIE_LIFE_US / COOKIE_AGE_MAX, COOKIE_MSS_COUNT = 8 };
 
 static const uint16_t cookie_mss[COOKIE_MSS_COUNT] = {88, 536, 1220, 1300, 1360, 1440, 1460, 8960};
 

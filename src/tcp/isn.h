@@ -23,6 +23,8 @@ uint32_t isn_ts_offset(const struct isn_keys *k, const struct isn_tuple *tuple);
 /* Where the search for an ephemeral port starts, for a peer and a count of connects so far. */
 uint32_t isn_port_start(const struct isn_keys *k, const struct isn_tuple *tuple, uint64_t count);
 
+enum { COOKIE_AGE_MAX = 2, COOKIE_LIFE_US = COOKIE_AGE_MAX * 64000000 };
+
 /* The ISN that carries what a half-open record would: 24 bits of MAC, 5 of a 64 s clock, 3 of MSS. With
  * timestamps the window scale, SACK and ECN go into the low 6 bits of TSval, like Linux. */
 seq_t cookie_make(const struct isn_keys *k, const struct isn_tuple *tuple, seq_t irs, uint16_t peer_mss,
