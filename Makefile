@@ -12,6 +12,7 @@ B       ?= build
 CORE    := $(wildcard src/util/*.c src/wire/*.c src/tcp/*.c src/stack/*.c)
 LIB     := $(CORE) $(wildcard src/linux/*.c)
 TOOLS   := $(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/main.c))))
+LWIP    := $(if $(wildcard /usr/include/lwip/lwip/sockets.h),$(B)/tests/lwip)
 TESTS   := $(basename $(wildcard tests/unit/*.c tests/wire/test_*.c tests/fuzz/*.c))
 
 # $(call objects,flavour,sources)
@@ -57,9 +58,12 @@ $(B)/tests/sim-fast: $(call objects,rel,$(wildcard tests/sim/*.c)) $(B)/libmytcp
 $(B)/tests/sim: $(call objects,san,$(wildcard tests/sim/*.c)) $(B)/libmytcp-san.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $^ -lm
-$(B)/tests/live: $(call objects,rel,$(wildcard tests/live/*.c)) $(B)/libmytcp.a
+$(B)/tests/live: $(call objects,rel,$(wildcard tests/live/*.c)) $(B)/libmytcp.a | $(LWIP)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ -pthread
+$(B)/tests/lwip: tests/live/lwip/main.c # lwIP as another end of the live tests
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(OPT) -isystem /usr/include/lwip -o $@ $< -llwip -pthread
 $(B)/tests/bench: $(call objects,rel,$(wildcard tests/bench/*.c)) $(B)/libmytcp.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ -pthread

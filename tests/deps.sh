@@ -74,6 +74,7 @@ look()
     case $what in
     test)
         need nftables has nft
+        need liblwip-dev test -e /usr/include/lwip/lwip/sockets.h
         ;;
     check)
         need clang has clang
