@@ -78,6 +78,7 @@ static int timeout_ms(mytcp_tun *tun)
     return deadline_us <= now_us ? 0 : (int)((deadline_us - now_us + 999) / 1000);
 }
 
+/* G258: the device's fd and another one in one wait */
 static int run(struct live *l, int listener, int epoll, int signals)
 {
     for (;;) {

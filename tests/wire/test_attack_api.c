@@ -184,7 +184,7 @@ SCENARIO(closing_needs_no_memory)
     }
 }
 
-/* ---- M10 ---- */
+/* ---- secrets ---- */
 
 struct keeper {
     uint8_t freed[1 << 20]; /* what was in memory as it was given back */

@@ -225,7 +225,7 @@ SCENARIO(how_long_fin_wait_2_lasts_is_a_setting_of_the_socket)
     assert_int_equal(wire_stats(w).sockets, 1);
 }
 
-/* R07, G218, CVE-2015-5358: every closing state of an orphan ends, whatever
+/* R07, G218, U10, CVE-2015-5358: every closing state of an orphan ends, whatever
  * window and RST the peer shows, and nothing is left of it */
 SCENARIO(every_closing_state_of_an_orphan_ends_by_itself)
 {
@@ -341,6 +341,60 @@ SCENARIO(nothing_spoofed_is_answered_by_more)
     assert_int_equal(again, half_open * w->config.synack_retries);
 }
 
+/* U4: whatever strangers send, to a connection, the listener and nobody, another connection is as
+ * it was */
+SCENARIO(packets_of_others_leave_a_connection_as_it_was)
+{
+    struct random random = {.state = 3};
+    wire_passive(w);
+    WRITE(w, 5000);
+    answers(w);
+    IN(w, .flags = ACK, .seq = 501, .ack = 1, .len = 100);
+    answers(w);
+    int bystander = w->fd;
+    struct mytcp_conn_info before = wire_info(w), after;
+    wire_go(w, AT_ESTABLISHED);
+    w->any_payload = true;
+    for (unsigned i = 0; i < 20000; i++) {
+        static const uint32_t seqs[] = {0, 1, 2, 1000, 65000, 0x40000000, 0x80000000};
+        w->conn_count = 2; /* forget the strangers */
+        w->our_port = i % 3 ? 80 : 9999;
+        wire_build(w, &p,
+                   &(struct wire_segment){.flags = random_below(&random, 256) & ~(unsigned)URG,
+                                          .seq = seqs[random_below(&random, 7)],
+                                          .ack = seqs[random_below(&random, 7)],
+                                          .len = random_below(&random, 3) * 700});
+        struct wire_packet packet = p;
+        struct mytcp_packet in = {.data = packet.bytes, .len_bytes = packet.len};
+        struct mytcp_tx tx;
+        assert_true(mytcp_input(w->stack, &in, w->now_us) >= 0);
+        while (mytcp_output(w->stack, &tx, w->now_us) == 1)
+            continue;
+        if (i % 50 == 0) /* a connection that was reset comes again, from another port */
+            w->peer_port = (uint16_t)(41000 + i / 50);
+    }
+    w->fd = bystander;
+    after = wire_info(w);
+    const uint64_t fields[][2] = {{before.snd_una, after.snd_una},
+                                  {before.snd_nxt, after.snd_nxt},
+                                  {before.snd_wnd, after.snd_wnd},
+                                  {before.rcv_nxt, after.rcv_nxt},
+                                  {before.rcv_wnd, after.rcv_wnd},
+                                  {before.srtt_us, after.srtt_us},
+                                  {before.rto_us, after.rto_us},
+                                  {before.cwnd, after.cwnd},
+                                  {before.ssthresh, after.ssthresh},
+                                  {before.segments_sent, after.segments_sent},
+                                  {before.segments_received, after.segments_received},
+                                  {before.bytes_received, after.bytes_received},
+                                  {before.recv_out_of_order, after.recv_out_of_order},
+                                  {before.memory_bytes, after.memory_bytes},
+                                  {TCP_ESTABLISHED, (uint64_t)after.state}};
+    for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+        assert_int_equal(fields[i][0], fields[i][1]);
+    assert_null(mytcp_check(w->stack));
+}
+
 /* R24: the steps near the ceiling: data that is taken stays, the rest is
  * refused without a lie (the harness watches the right edge), and when the
  * reader comes everything goes on */
@@ -396,4 +450,5 @@ WIRE_MAIN(WIRE_TEST(a_syn_flood_of_any_sources_keeps_no_client_out),
           WIRE_TEST(a_queue_of_reset_connections_is_given_and_then_free),
           WIRE_TEST(a_slow_reader_causes_few_updates_and_no_stall),
           WIRE_TEST(nothing_spoofed_is_answered_by_more),
+          WIRE_TEST(packets_of_others_leave_a_connection_as_it_was),
           WIRE_TEST(near_the_ceiling_transfers_go_on_by_turns))
