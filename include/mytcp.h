@@ -120,6 +120,8 @@ struct mytcp_config {
     uint32_t mss_min_bytes;           /* a peer's MSS option counts as at least this; default 88 */
     uint32_t push_each_burst;         /* 1: PSH ends each send burst, not only each write; default 1 */
     uint32_t tail_loss_probe;         /* 1: RFC 8985 7, before an RTO; default 1 */
+    uint32_t pacing;                  /* 1: pace also what paces not by itself: at twice cwnd / RTT in slow
+                                         start, 1.2 times later; default 0 */
 
     /* Limits on answers. RSTs and ICMP count for each /24 of those who are answered. */
     uint32_t challenge_acks_per_s; /* of one connection (RFC 5961 7); default 10 */
@@ -328,8 +330,9 @@ MYTCP_API int mytcp_getpeername(mytcp_stack *stack, int fd, struct sockaddr *add
 
 /*
  * SOL_SOCKET: SO_REUSEADDR SO_KEEPALIVE SO_LINGER SO_OOBINLINE SO_RCVBUF SO_SNDBUF (no doubling; bytes
- * of payload) SO_RCVLOWAT SO_RCVTIMEO SO_SNDTIMEO; read-only SO_ERROR SO_TYPE SO_DOMAIN SO_PROTOCOL
- * SO_ACCEPTCONN.
+ * of payload) SO_RCVLOWAT SO_RCVTIMEO SO_SNDTIMEO SO_MAX_PACING_RATE (bytes a second, 4 or 8 bytes long;
+ * from 2^32 - 1 on there is no limit; one turns pacing on); read-only SO_ERROR SO_TYPE SO_DOMAIN
+ * SO_PROTOCOL SO_ACCEPTCONN.
  * IPPROTO_TCP: TCP_NODELAY TCP_CORK TCP_MAXSEG TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT TCP_SYNCNT
  * TCP_LINGER2 TCP_DEFER_ACCEPT TCP_WINDOW_CLAMP TCP_QUICKACK TCP_USER_TIMEOUT TCP_CONGESTION
  * TCP_NOTSENT_LOWAT; read-only TCP_INFO (struct tcp_info, cut to the length given).

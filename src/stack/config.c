@@ -65,6 +65,7 @@ static const struct setting settings[] = {
     U32(mss_min_bytes, 88, 8, 1460),
     U32(push_each_burst, 1, 0, 1),
     U32(tail_loss_probe, 1, 0, 1),
+    U32(pacing, 0, 0, 1),
     U32(challenge_acks_per_s, 10, 0, 255),
     U32(rsts_per_s, 10000, 0, 100000000),
     U32(icmp_per_s, 1000, 0, 100000000),
@@ -180,6 +181,7 @@ void config_params(struct tcp_params *p, const struct mytcp_config *c)
         .ecn = c->ecn,
         .push_each_burst = c->push_each_burst,
         .tail_loss_probe = c->tail_loss_probe,
+        .pacing = c->pacing,
     };
 }
 

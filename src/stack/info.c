@@ -84,7 +84,7 @@ static void fill_info(const struct mytcp_stack *s, const struct sock *k, struct 
         .bytes_sent = t->bytes_sent,
         .bytes_acked = t->bytes_acked,
         .bytes_received = t->bytes_received,
-        .bytes_retransmitted = t->bytes_retx,
+        .bytes_retransmitted = t->bulk ? t->bulk->bytes_retx : 0,
         .segments_sent = t->segs_out,
         .segments_received = t->segs_in,
         .send_queued = t->sendq.len,
@@ -147,7 +147,7 @@ void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, struct tcp
     i->tcpi_snd_cwnd = t->cc.cwnd / mss;
     i->tcpi_advmss = tcb_mss_offer(t, &s->env);
     i->tcpi_rcv_space = t->opt.rcvbuf;
-    i->tcpi_total_retrans = t->retx_total;
+    for (int cause = 0; t->bulk && cause < RETX_CAUSES; cause++) i->tcpi_total_retrans += t->bulk->retx[cause];
 }
 
 /* ---- digest ---- */

@@ -251,7 +251,8 @@ static const struct option options[] = {
 /* Options that are no int. */
 static bool is_wide(int level, int name)
 {
-    return level == SOL_SOCKET && (name == SO_LINGER || name == SO_RCVTIMEO || name == SO_SNDTIMEO);
+    return level == SOL_SOCKET && (name == SO_LINGER || name == SO_RCVTIMEO || name == SO_SNDTIMEO ||
+                                   name == SO_MAX_PACING_RATE);
 }
 
 static bool is_congestion(int level, int name)
@@ -295,6 +296,25 @@ static int set_timeout(struct mytcp_stack *s, struct sock *k, int name, const vo
     return 0;
 }
 
+/* An unsigned int or a 64-bit one, as on Linux; all ones: no limit. */
+static int set_max_pacing(struct sock *k, const void *value, socklen_t len)
+{
+    uint32_t narrow;
+    uint64_t wide;
+    memcpy(&narrow, value, sizeof(narrow));
+    wide = narrow;
+    if (len >= sizeof(wide)) memcpy(&wide, value, sizeof(wide));
+    k->tcb.opt.max_pacing_Bps = wide < UINT32_MAX ? (uint32_t)wide : 0;
+    return 0;
+}
+
+static int set_wide(struct mytcp_stack *s, struct sock *k, int name, const void *value, socklen_t len)
+{
+    if (name == SO_LINGER) return set_linger(k, value, len);
+    if (name == SO_MAX_PACING_RATE) return set_max_pacing(k, value, len);
+    return set_timeout(s, k, name, value, len);
+}
+
 static int set_congestion(struct mytcp_stack *s, struct sock *k, const void *value, socklen_t len)
 {
     char name[CC_NAME_MAX] = "";
@@ -318,8 +338,7 @@ static int do_setsockopt(struct mytcp_stack *s, int fd, int level, int name, con
     if (is_congestion(level, name)) return set_congestion(s, k, value, len);
     if (len < sizeof(v)) return -EINVAL;
     if (!value) return -EFAULT;
-    if (is_wide(level, name))
-        return name == SO_LINGER ? set_linger(k, value, len) : set_timeout(s, k, name, value, len);
+    if (is_wide(level, name)) return set_wide(s, k, name, value, len);
     if (!o || !o->set) return -ENOPROTOOPT;
     memcpy(&v, value, sizeof(v));
     int error = o->set(s, k, v);
@@ -361,6 +380,14 @@ static int get_timeout(uint64_t us, void *value, socklen_t *len)
     return give(value, len, &t, sizeof(t));
 }
 
+static int get_max_pacing(const struct sock *k, void *value, socklen_t *len)
+{
+    uint32_t Bps = k->tcb.opt.max_pacing_Bps, narrow = Bps ? Bps : UINT32_MAX;
+    uint64_t wide = Bps ? Bps : UINT64_MAX;
+    return *len >= sizeof(wide) ? give(value, len, &wide, sizeof(wide))
+                                : give(value, len, &narrow, sizeof(narrow));
+}
+
 static int get_wide(struct mytcp_stack *s, struct sock *k, int level, int name, void *value, socklen_t *len)
 {
     if (level == SOL_SOCKET && name == SO_LINGER) {
@@ -371,6 +398,7 @@ static int get_wide(struct mytcp_stack *s, struct sock *k, int level, int name, 
         return get_timeout(k->cold ? k->cold->rcvtimeo_us : 0, value, len);
     if (level == SOL_SOCKET && name == SO_SNDTIMEO)
         return get_timeout(k->cold ? k->cold->sndtimeo_us : 0, value, len);
+    if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) return get_max_pacing(k, value, len);
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
         char text[CC_NAME_MAX] = "";
         strncpy(text, k->tcb.cc.algorithm->name, sizeof(text) - 1);

@@ -85,6 +85,14 @@ void cc_on_idle(struct cc *cc, const struct cc_event *e, uint32_t segments)
     if (cc->algorithm->on_idle && cc->state) cc->algorithm->on_idle(cc, e);
 }
 
+void cc_pace(struct cc *cc, const struct cc_event *e)
+{
+    uint64_t window = max_u32(cc->cwnd, e->flight_bytes);
+    uint32_t percent = cc->cwnd < cc->ssthresh / 2 ? 200 : 120;
+    uint64_t kBps = e->srtt_us ? window * 10 * percent / e->srtt_us : 0; /* not measured: not paced */
+    cc->pacing_kBps = (uint32_t)min_u64(kBps, UINT32_MAX);
+}
+
 uint32_t cc_slow_start(struct cc *cc, uint32_t acked_bytes)
 {
     if (cc->cwnd >= cc->ssthresh) return acked_bytes;

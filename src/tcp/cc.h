@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tcp/rate.h"
 #include "util/mem.h"
 
 struct cc_algorithm;
@@ -33,8 +34,7 @@ struct cc_event {
     uint64_t nxt_bytes;       /* ... tells its round trips apart: SND.NXT of now was reached by SND.UNA */
     uint32_t rtt_us;          /* measured by this ACK; 0: nothing */
     uint32_t srtt_us;
-    uint64_t rate_Bps;        /* delivery rate measured by this ACK; 0: nothing */
-    bool rate_app_limited;    /* ... while the application had nothing to send */
+    struct rate_sample rate;  /* what this ACK says of the delivery rate */
     bool limited;             /* the window was in use: it may grow (RFC 7661 in Linux's form) */
     bool ece;                 /* the ACK says that the network marked data (RFC 3168) */
     bool timeout;             /* the loss was found by the retransmission timer */
@@ -74,6 +74,9 @@ void cc_on_loss(struct cc *cc, const struct cc_event *e);
 /* A retransmission timeout (RFC 5681 3.1 (4)): one segment. `again`: the same data timed out before, and
  * ssthresh keeps the value of the first time. */
 void cc_on_rto(struct cc *cc, const struct cc_event *e, bool again);
+/* Pace at what the window comes to in a round trip, as Linux does: twice that in slow start, 1.2 times later, so
+ * that the window and not the pacing is the limit. For algorithms that set no rate themselves. */
+void cc_pace(struct cc *cc, const struct cc_event *e);
 /* RFC 5681 4.1: idle for longer than an RTO, so restart from the initial window. */
 void cc_on_idle(struct cc *cc, const struct cc_event *e, uint32_t segments);
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tcp/rate.h"
 #include "util/mem.h"
 #include "util/seq.h"
 
@@ -22,10 +23,9 @@ struct sent {
     seq_t start;
     uint32_t len;  /* sequence space: a FIN counts */
     uint32_t unit; /* all units but the last have this size */
-    bool app_limited;            /* the application had no more when it was sent */
     uint64_t sent_us, again_us;  /* first sent; last retransmission of any unit */
     uint64_t sacked, lost, again; /* by unit: the peer has it; it waits to be sent again; was sent again */
-    uint64_t delivered, delivered_us; /* of the connection when it was (last) sent: delivery rate */
+    struct rate_mark rate;       /* of its (last) sending */
 };
 
 struct flight {

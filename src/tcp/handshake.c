@@ -47,6 +47,7 @@ void tcp_established(struct tcb *t, struct tcp_env *env)
         rtt_sample(&t->rtt, &env->params, t->handshake_us);
         t->recovery.min_rtt_us = t->handshake_us;
     }
+    tcp_loss_pace(t, env);
     if (t->fin_queued) t->state = ST_FIN_WAIT_1; /* closed while it was opening */
     if (t->passive) env->count.opened_passive++;
     else env->count.opened_active++;

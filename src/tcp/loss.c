@@ -92,6 +92,13 @@ void tcp_loss_arm_probe(struct tcb *t, struct tcp_env *env)
     t->probe_at_us = min_u64(env->now_us + pto, t->rexmt_at_us);
 }
 
+void tcp_loss_pace(struct tcb *t, const struct tcp_env *env)
+{
+    struct cc_event event = tcb_cc_event(t, env);
+    if (env->params.pacing || t->opt.max_pacing_Bps) cc_pace(&t->cc, &event);
+    else t->cc.pacing_kBps = 0;
+}
+
 /* ---- an ACK ---- */
 
 /* SND.UNA moves. */
@@ -189,7 +196,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
     uint32_t acked = seq_gt(seg->ack, t->snd_una) ? seq_len(t->snd_una, seg->ack) : 0;
     struct cc_event event = tcb_cc_event(t, env);
     uint8_t mode_before = t->recovery.mode;
-    uint64_t delivered = t->bytes_acked + recovery_sacked(&t->recovery);
+    uint64_t delivered = tcb_delivered(t);
     event.limited = event.flight_bytes + event.mss > t->cc.cwnd / 2; /* a window not used does not grow */
     event.ece = t->ecn_ok && (seg->flags & TCP_ECE);
     if (acked) advance(t, env, seg->ack);
@@ -211,11 +218,11 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
     event.una_bytes = t->bytes_acked;
     event.delivered_bytes = max_u32(news.delivered, acked);
     event.rtt_us = news.rtt_us;
-    event.rate_Bps = news.rate_Bps;
-    event.rate_app_limited = news.rate_app_limited;
+    event.rate = news.rate;
     if (acked) learn_rtt(t, env, seg, news.rtt_us);
     if (acked || dup || news.sack_news) {
         control(t, env, &event, &news, mode_before);
+        tcp_loss_pace(t, env);
         t->mark |= MARK_LOOK;
     }
     if (acked) restart_timers(t, env);

@@ -151,6 +151,8 @@ static seq_t fill(struct tcb *t, struct tcp_env *env, struct tcp_out *out, uint3
     if (t->unacked_us == TIME_NEVER) t->unacked_us = env->now_us;
     t->sent_us = env->now_us;
     t->bytes_sent += got;
+    uint32_t rate_kBps = tcb_pacing_kBps(t);
+    if (rate_kBps && t->bulk) pace_sent(&t->bulk->pacer, rate_kBps, got);
     return end;
 }
 
@@ -171,14 +173,34 @@ static uint32_t window_left(const struct tcb *t, seq_t from)
     return seq_lt(from, edge) ? seq_len(from, edge) : 0;
 }
 
+/* What pacing lets go now: of `want` bytes, whole segments or all. With nothing it waits. */
+static uint32_t pace_left(struct tcb *t, struct tcp_env *env, uint32_t want, uint32_t mss)
+{
+    uint32_t rate_kBps = tcb_pacing_kBps(t);
+    if (!rate_kBps || !tcb_bulk(t, env)) return UINT32_MAX;
+    uint32_t left = pace_room(&t->bulk->pacer, rate_kBps, mss, env->now_us);
+    if (left >= min_u32(want, mss)) return left;
+    pace_wait(&t->bulk->pacer);
+    return 0;
+}
+
+static struct rate_now rate_now(const struct tcb *t, const struct tcp_env *env)
+{
+    return (struct rate_now){
+        .now_us = env->now_us, .delivered = tcb_delivered(t), .pipe = tcb_pipe(t)};
+}
+
 /* Old data went again. */
-static void sent_again(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
+static void sent_again(struct tcb *t, struct tcp_env *env, struct tcp_out *out, enum tcp_retx cause)
 {
     struct tcp_segment *seg = &out->seg;
-    recovery_sent_again(&t->recovery, seg->seq, tcp_segment_space(seg), env->now_us, seg->tsval);
+    struct rate_now now = rate_now(t, env);
+    recovery_sent_again(&t->recovery, seg->seq, tcp_segment_space(seg), &now, seg->tsval);
     out->retransmission = true;
-    t->bytes_retx += seg->len;
-    t->retx_total++;
+    if (tcb_bulk(t, env)) {
+        t->bulk->bytes_retx += seg->len;
+        t->bulk->retx[cause]++;
+    }
     env->count.retx_segments++;
     env->count.retx_bytes += seg->len;
 }
@@ -192,9 +214,11 @@ static bool out_lost(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     begin(t, env, out);
     unsigned options = option_bytes(&out->seg);
     uint32_t mss = tcb_snd_mss(t, env, options);
-    uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    uint32_t pipe = tcb_pipe(t);
     uint32_t room = t->cc.cwnd > pipe ? t->cc.cwnd - pipe : 0;
     if (force) room = max_u32(room, mss);
+    if (room < min_u32(mss, len)) return false;
+    room = min_u32(room, pace_left(t, env, len, mss));
     if (room < min_u32(mss, len)) return false;
     uint32_t offset = seq_len(t->snd_una, start);
     uint32_t queued = t->sendq.len > offset ? t->sendq.len - offset : 0;
@@ -204,7 +228,7 @@ static bool out_lost(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     if (n > mss) n -= n % mss;
     if (!n && !(fin && !queued)) return false;
     fill(t, env, out, offset, n, mss, fin);
-    sent_again(t, env, out);
+    sent_again(t, env, out, t->recovery.mode == RECOVERY_FAST ? RETX_FAST : RETX_RTO);
     return true;
 }
 
@@ -239,10 +263,8 @@ static void sent_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out, se
 {
     struct tcp_segment *seg = &out->seg;
     uint32_t space = tcp_segment_space(seg);
-    uint64_t delivered = t->bytes_acked + recovery_sacked(&t->recovery);
-    bool app_limited = seq_len(t->snd_una, end) >= t->sendq.len;
-    recovery_sent(&t->recovery, seg->seq, space, seg->len > mss ? mss : space, env->now_us, delivered,
-                  app_limited);
+    struct rate_now now = rate_now(t, env);
+    recovery_sent(&t->recovery, seg->seq, space, seg->len > mss ? mss : space, &now);
     tcp_ecn_new_data(t, seg);
     if (seg->len % mss) t->snd_sml = end;
     if (seg->flags & TCP_FIN) t->fin_sent = true;
@@ -261,9 +283,10 @@ static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     unsigned options = option_bytes(&out->seg);
     uint32_t mss = tcb_snd_mss(t, env, options);
     after_idle(t, env);
-    uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    uint32_t pipe = tcb_pipe(t);
     uint32_t congestion = t->cc.cwnd > pipe ? t->cc.cwnd - pipe : 0;
     if (congestion < mss && congestion < queued) congestion = 0; /* no slivers of cwnd */
+    if (congestion) congestion = min_u32(congestion, pace_left(t, env, queued, mss));
     uint32_t window = window_left(t, t->snd_nxt);
     uint32_t room = min_u32(congestion, window);
     uint32_t max = t->cwr_due ? mss : payload_max(t, env, options, mss); /* CWR goes once */
@@ -329,7 +352,7 @@ static bool out_tail(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
         offset = seq_lt(start, t->snd_una) ? 0 : seq_len(t->snd_una, start);
         queued = t->sendq.len > offset ? t->sendq.len - offset : 0;
         fill(t, env, out, offset, min_u32(min_u32(len, queued), mss), mss, t->fin_sent && len > queued);
-        sent_again(t, env, out);
+        sent_again(t, env, out, RETX_TAIL);
     } else {
         return false;
     }
@@ -354,13 +377,24 @@ static bool out_ack(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     return true;
 }
 
+/* For the delivery rate: cwnd would let more go, but there is nothing. */
+static void note_dry(struct tcb *t)
+{
+    uint32_t pipe = tcb_pipe(t);
+    if (t->sendq.len > seq_len(t->snd_una, t->snd_nxt) || recovery_lost(&t->recovery)) return;
+    if (pipe < t->cc.cwnd) recovery_ran_dry(&t->recovery, tcb_delivered(t), pipe);
+}
+
 /* Nothing may go now, but something waits, and no timer runs: that one is the persist timer, which is
  * also the override of sender SWS avoidance and the end of a CORK's patience. */
 static void settle(struct tcb *t, struct tcp_env *env)
 {
     t->mark = 0; /* what is left was for a state that is over */
-    if (!tcb_sending(t) || t->rexmt_at_us != TIME_NEVER || seq_lt(t->snd_una, t->snd_nxt)) return;
+    if (!tcb_sending(t)) return;
+    note_dry(t);
+    if (t->rexmt_at_us != TIME_NEVER || seq_lt(t->snd_una, t->snd_nxt)) return;
     if (!t->sendq.len && (!t->fin_queued || t->fin_sent)) return;
+    if (t->bulk && t->bulk->pacer.wake_us) return;
     t->persisting = true;
     t->backoff = 0;
     t->probes = 0;

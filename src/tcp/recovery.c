@@ -25,22 +25,22 @@ bool recovery_reserve(struct recovery *r, struct mem *mem)
     return false;
 }
 
-void recovery_sent(struct recovery *r, seq_t start, uint32_t len, uint32_t unit, uint64_t now_us,
-                   uint64_t delivered, bool app_limited)
+void recovery_sent(struct recovery *r, seq_t start, uint32_t len, uint32_t unit, const struct rate_now *now)
 {
     struct recovery_flight *f = r->f;
     if (!f->sent.count) { /* the first */
         f->rack_end = f->fack = f->sent.partial = start;
         f->rack_sent_us = 0;
+        if (r->ran_dry) rate_ran_dry(&f->rate, now->delivered, 0);
+        r->ran_dry = false;
     }
-    struct sent *s = flight_push(&f->sent, start, len, unit, now_us);
-    s->delivered = delivered;
-    s->delivered_us = now_us;
-    s->app_limited = app_limited;
+    struct sent *s = flight_push(&f->sent, start, len, unit, now->now_us);
+    rate_sent(&f->rate, &s->rate, now, len);
     if (r->mode == RECOVERY_FAST) f->prr_out += len;
 }
 
-void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, uint64_t now_us, uint32_t tsval)
+void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, const struct rate_now *now,
+                         uint32_t tsval)
 {
     struct recovery_flight *f = r->f;
     seq_t end = seq_add(start, len);
@@ -54,9 +54,30 @@ void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, uint64_t
         if (seq_geq(s->start, end)) break;
         /* a unit counts when its end went; `partial` remembers a beginning */
         uint64_t units = sent_mask(s, s->start, end) & ~sent_mask(s, s->start, start);
-        flight_mark_again(&f->sent, i, units, now_us);
+        flight_mark_again(&f->sent, i, units, now->now_us);
+        rate_sent(&f->rate, &s->rate, now, len);
     }
     f->sent.partial = end;
+}
+
+void recovery_ran_dry(struct recovery *r, uint64_t delivered, uint32_t pipe)
+{
+    if (r->f) rate_ran_dry(&r->f->rate, delivered, pipe);
+    else r->ran_dry = true;
+}
+
+void recovery_lose(struct recovery *r, uint32_t position, uint64_t units)
+{
+    struct recovery_flight *f = r->f;
+    uint32_t before = f->sent.lost_bytes;
+    flight_mark_lost(&f->sent, position, units);
+    if (f->sent.lost_bytes > before)
+        rate_lost(&f->rate, &flight_at(&f->sent, position)->rate, f->sent.lost_bytes - before);
+}
+
+struct rate_sample recovery_loss(struct recovery *r)
+{
+    return r->f ? rate_loss(&r->f->rate) : (struct rate_sample){0};
 }
 
 /* ---- episodes ---- */
@@ -99,7 +120,7 @@ static void lose_old(struct recovery *r, const struct recovery_ack *now)
         uint64_t first = i ? 0 : 1;
         if (rack && s->sent_us + wait > now->now_us) units &= s->again | first;
         if (rack && s->again_us + wait > now->now_us) units &= ~s->again | first;
-        flight_mark_lost(sent, i, units);
+        recovery_lose(r, i, units);
     }
 }
 

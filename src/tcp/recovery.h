@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tcp/rate.h"
 #include "util/mem.h"
 #include "util/seq.h"
 #include "wire/tcp.h"
@@ -38,6 +39,7 @@ struct recovery {
     bool probing : 1;       /* a tail-loss probe went, and what became of it is not known */
     bool probe_again : 1;   /* ... which was a retransmission */
     bool unmeasured : 1;    /* no RTT was measured since the last probe */
+    bool ran_dry : 1;       /* there was nothing to send when nothing was in flight */
 };
 
 /* An ACK as recovery sees it. */
@@ -58,8 +60,7 @@ struct recovery_ack {
 struct recovery_news {
     uint32_t delivered;     /* bytes newly known to have arrived */
     uint32_t rtt_us;        /* of the newest segment delivered that was sent once; 0: none */
-    uint64_t rate_Bps;      /* delivery rate sample; 0: none */
-    bool rate_app_limited;
+    struct rate_sample rate;
     bool lost;              /* fast recovery should begin: reduce, then recovery_enter_fast */
     bool more_lost;         /* this ACK told of losses not known before */
     bool ended;             /* the episode is over */
@@ -75,10 +76,14 @@ void recovery_free(struct recovery *r, struct mem *mem);
 /* Before something new is sent: room to remember it. False without memory. */
 bool recovery_reserve(struct recovery *r, struct mem *mem);
 /* New sequence space [start, start + len) went, in wire segments of `unit`. */
-void recovery_sent(struct recovery *r, seq_t start, uint32_t len, uint32_t unit, uint64_t now_us,
-                   uint64_t delivered, bool app_limited);
+void recovery_sent(struct recovery *r, seq_t start, uint32_t len, uint32_t unit, const struct rate_now *now);
 /* Old space was sent again; tsval: the TSval it went with. */
-void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, uint64_t now_us, uint32_t tsval);
+void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, const struct rate_now *now,
+                         uint32_t tsval);
+/* More could have gone, but there is nothing to send (rate.h). */
+void recovery_ran_dry(struct recovery *r, uint64_t delivered, uint32_t pipe);
+/* What was found lost since the last call (rate.h). */
+struct rate_sample recovery_loss(struct recovery *r);
 
 struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const struct recovery_ack *a);
 /* The reordering timer (RFC 8985 6.3) fired: is something lost now? */

@@ -11,8 +11,6 @@ struct delivery {
     seq_t fack;         /* RACK.fack before: its blocks are not in the order of arrival */
     uint64_t newest_us; /* send time of the newest delivered that was sent once */
     bool once;          /* there was one */
-    uint64_t rate_delivered, rate_delivered_us;
-    bool rate_app_limited, rate;
 };
 
 /* ---- what an ACK delivers ---- */
@@ -46,12 +44,9 @@ static void deliver(struct recovery *r, uint32_t position, uint64_t units, uint6
         d->once = true;
     }
     if (again) rack_update(r, s->again_us, sent_end(s, again), true, now_us);
-    if (!d->rate || s->delivered > d->rate_delivered) {
-        d->rate = true;
-        d->rate_delivered = s->delivered;
-        d->rate_delivered_us = s->delivered_us;
-        d->rate_app_limited = s->app_limited;
-    }
+    /* once any of it has gone again, the record's mark is of that */
+    if (again) rate_arrived(&f->rate, &s->rate, s->again_us, sent_end(s, again));
+    else if (!s->again) rate_arrived(&f->rate, &s->rate, s->sent_us, sent_end(s, once));
     f->fack = seq_max(f->fack, sent_end(s, units));
     flight_mark_sacked(&f->sent, position, units);
 }
@@ -117,9 +112,9 @@ static bool rack_detect(struct recovery *r, uint64_t now_us, uint32_t srtt_us)
         if (s->sent_us == f->rack_sent_us) once &= sent_mask(s, s->start, f->rack_end);
         if (s->again_us == f->rack_sent_us) again &= sent_mask(s, s->start, f->rack_end);
         else if (s->again_us > f->rack_sent_us) again = 0;
-        if (once && s->sent_us + wait <= now_us) flight_mark_lost(sent, i, once);
+        if (once && s->sent_us + wait <= now_us) recovery_lose(r, i, once);
         else if (once) longest = max_u64(longest, s->sent_us + wait);
-        if (again && s->again_us + wait <= now_us) flight_mark_lost(sent, i, again);
+        if (again && s->again_us + wait <= now_us) recovery_lose(r, i, again);
         else if (again) longest = max_u64(longest, s->again_us + wait);
     }
     if (longest) f->reorder_at_us = longest;
@@ -134,7 +129,7 @@ void recovery_lose_first(struct recovery *r, seq_t una)
     if (i == sent->count) return;
     struct sent *s = flight_at(sent, i);
     uint32_t unit = seq_gt(una, s->start) ? seq_len(s->start, una) / s->unit : 0;
-    flight_mark_lost(sent, i, 1ull << unit);
+    recovery_lose(r, i, 1ull << unit);
     r->f->force = true;
 }
 
@@ -208,11 +203,7 @@ static void sample(struct recovery *r, const struct recovery_ack *a, const struc
         news->rtt_us = max_u32((uint32_t)min_u64(a->now_us - d->newest_us, INT32_MAX), 1);
         if (!r->min_rtt_us || news->rtt_us < r->min_rtt_us) r->min_rtt_us = news->rtt_us;
     }
-    if (!d->rate || a->now_us <= d->rate_delivered_us) return;
-    uint64_t interval = a->now_us - d->rate_delivered_us;
-    if (interval < r->min_rtt_us) return;
-    news->rate_Bps = (a->delivered + d->bytes - d->rate_delivered) * 1000000 / interval;
-    news->rate_app_limited = d->rate_app_limited;
+    if (d->bytes) news->rate = rate_take(&r->f->rate, a->delivered + d->bytes, a->now_us, r->min_rtt_us);
 }
 
 /* RFC 8985 7.4.2: did a retransmitted probe repair a loss? Only an ACK beyond it tells, unless one before

@@ -7,6 +7,7 @@
 
 struct recovery_flight {
     struct flight sent;
+    struct rate rate;
     /* RACK (RFC 8985 5.3) */
     uint64_t rack_sent_us; /* when the newest delivered segment was sent */
     seq_t rack_end;
@@ -28,6 +29,8 @@ struct recovery_flight {
     bool force;
 };
 
+/* These units are lost. */
+void recovery_lose(struct recovery *r, uint32_t position, uint64_t units);
 /* RACK.reo_wnd (recovery_ack.c). */
 uint32_t recovery_reo_wnd(const struct recovery *r, uint32_t srtt_us);
 /* Without SACK: the first unit at una is presumed lost (recovery_ack.c). */

@@ -30,12 +30,15 @@ void tcb_free(struct tcb *t, struct tcp_env *env)
     recvq_free(&t->recvq, env->bufs);
     recovery_free(&t->recovery, env->mem);
     cc_free(&t->cc, env->mem);
+    mem_free(env->mem, MEM_CONN, t->bulk, sizeof(*t->bulk));
+    t->bulk = NULL;
 }
 
 static void stop_timers(struct tcb *t)
 {
     t->rexmt_at_us = t->probe_at_us = t->delack_at_us = t->keep_at_us = t->unacked_us = TIME_NEVER;
     t->persisting = false;
+    if (t->bulk) t->bulk->pacer.wake_us = 0;
 }
 
 void tcb_close(struct tcb *t, struct tcp_env *env, int error)
@@ -85,11 +88,29 @@ struct cc_event tcb_cc_event(const struct tcb *t, const struct tcp_env *env)
     return (struct cc_event){.now_us = env->now_us,
                              .mem = env->mem,
                              .mss = tcb_snd_mss(t, env, tcb_option_bytes(t)),
-                             .flight_bytes = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt),
+                             .flight_bytes = tcb_pipe(t),
                              .una_bytes = t->bytes_acked,
                              .nxt_bytes = t->bytes_acked + seq_len(t->snd_una, t->snd_nxt),
                              .srtt_us = t->rtt.srtt_us};
 }
+
+uint32_t tcb_pacing_kBps(const struct tcb *t)
+{
+    uint32_t rate = t->cc.pacing_kBps, max = t->opt.max_pacing_Bps;
+    if (!max) return rate;
+    max = max_u32(max / 1000, 1);
+    return rate ? min_u32(rate, max) : max;
+}
+
+struct tcp_bulk *tcb_bulk(struct tcb *t, const struct tcp_env *env)
+{
+    if (!t->bulk) t->bulk = mem_zalloc(env->mem, MEM_CONN, sizeof(*t->bulk));
+    return t->bulk;
+}
+
+uint64_t tcb_delivered(const struct tcb *t) { return t->bytes_acked + recovery_sacked(&t->recovery); }
+
+uint32_t tcb_pipe(const struct tcb *t) { return recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt); }
 
 uint8_t tcb_wscale_for(uint32_t bytes)
 {
@@ -200,6 +221,7 @@ uint64_t tcb_deadline(const struct tcb *t)
 {
     uint64_t at = min_u64(min_u64(t->rexmt_at_us, t->delack_at_us), t->keep_at_us);
     at = min_u64(at, min_u64(t->probe_at_us, recovery_reorder_at(&t->recovery)));
+    if (t->bulk && t->bulk->pacer.wake_us) at = min_u64(at, t->bulk->pacer.wake_us);
     if (t->opt.user_timeout_ms && t->unacked_us != TIME_NEVER)
         at = min_u64(at, t->unacked_us + t->opt.user_timeout_ms * 1000ull);
     return at;
@@ -232,7 +254,8 @@ static const char *check_liveness(const struct tcb *t)
     bool unacked = seq_lt(t->snd_una, t->snd_nxt);
     if (t->mark || t->state == ST_CLOSED) return NULL; /* output will look at it; or it is over */
     if (unacked && t->rexmt_at_us == TIME_NEVER) return "tcb: data in flight without a timer";
-    if (tcb_sending(t) && t->sendq.len && t->rexmt_at_us == TIME_NEVER)
+    bool paced = t->bulk && t->bulk->pacer.wake_us;
+    if (tcb_sending(t) && t->sendq.len && t->rexmt_at_us == TIME_NEVER && !paced)
         return "tcb: data waits without a timer";
     if (t->state == ST_FIN_WAIT_2 && t->orphan && t->keep_at_us == TIME_NEVER)
         return "tcb: FIN-WAIT-2 of nobody without a timer";

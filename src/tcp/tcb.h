@@ -44,6 +44,7 @@
 
 #include "tcp/buf.h"
 #include "tcp/cc.h"
+#include "tcp/pace.h"
 #include "tcp/params.h"
 #include "tcp/recovery.h"
 #include "tcp/recvq.h"
@@ -95,11 +96,27 @@ struct tcp_options {
     uint32_t user_timeout_ms;      /* 0: none */
     uint32_t notsent_lowat;        /* 0: none */
     uint32_t window_clamp;         /* 0: none */
+    uint32_t max_pacing_Bps;       /* 0: none */
     uint32_t fin_wait2_us;         /* how long FIN-WAIT-2 lasts after close() */
     uint16_t keep_idle_s, keep_intvl_s;
     uint16_t maxseg;               /* 0: none */
     uint8_t keep_probes, syn_count; /* syn_count 0: the stack's */
     bool nodelay : 1, cork : 1, keepalive : 1;
+};
+
+/* Why old data went again. */
+enum tcp_retx {
+    RETX_FAST, /* SACK, RACK or duplicate ACKs told of a loss */
+    RETX_RTO,  /* the timer did */
+    RETX_TAIL, /* a tail-loss probe */
+    RETX_CAUSES
+};
+
+/* What only a connection has that paces what it sends, or had to send again. */
+struct tcp_bulk {
+    struct pacer pacer;
+    uint64_t bytes_retx;
+    uint32_t retx[RETX_CAUSES];
 };
 
 struct tcb {
@@ -159,6 +176,7 @@ struct tcb {
     seq_t rtt_seq;         /* one RTT sample a round trip: the next when this is acknowledged */
     struct cc cc;
     struct recovery recovery;
+    struct tcp_bulk *bulk; /* NULL: none yet, or no memory */
 
     struct sendq sendq;
     struct recvq recvq;
@@ -173,12 +191,11 @@ struct tcb {
     uint64_t sent_us;      /* last data sent (idle restart) */
 
     struct tcp_options opt;
-    seq_t cwr_seq;
 
-    uint64_t bytes_sent, bytes_acked, bytes_received, bytes_retx;
+    uint64_t bytes_sent, bytes_acked, bytes_received;
     uint32_t segs_in, segs_out;
-    uint32_t retx_total;
     uint32_t handshake_us;
+    seq_t cwr_seq;
 };
 
 /* Counters of the whole stack that the verbs keep. */
@@ -237,6 +254,13 @@ uint32_t tcb_snd_mss(const struct tcb *t, const struct tcp_env *env, unsigned op
 /* What congestion control is told, with what every event has filled in. */
 struct cc_event tcb_cc_event(const struct tcb *t, const struct tcp_env *env);
 static inline unsigned tcb_option_bytes(const struct tcb *t) { return t->ts_ok ? 12 : 0; }
+/* How fast it may send, in 1000 bytes a second; 0: as fast as may be. */
+uint32_t tcb_pacing_kBps(const struct tcb *t);
+/* Its bulk, made if there is none; NULL without memory. */
+struct tcp_bulk *tcb_bulk(struct tcb *t, const struct tcp_env *env);
+/* Delivered so far, acknowledged or SACKed; and what is in flight. */
+uint64_t tcb_delivered(const struct tcb *t);
+uint32_t tcb_pipe(const struct tcb *t);
 /* The window shift that lets a buffer of `bytes` be offered (RFC 7323 2.2). */
 uint8_t tcb_wscale_for(uint32_t bytes);
 /* The window beside a SYN, which is not scaled: in units of the scale all the same, so that a scaled field can
@@ -310,6 +334,8 @@ void tcp_timeout(struct tcb *t, struct tcp_env *env);
 
 /* loss.c: an ACK that is good, for recovery and congestion control; SND.UNA follows. */
 void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, bool dup);
+/* The rate follows the window, if it is to be paced and its congestion control sets no rate. */
+void tcp_loss_pace(struct tcb *t, const struct tcp_env *env);
 /* The reordering timer, and the RTO. */
 void tcp_loss_reorder(struct tcb *t, struct tcp_env *env);
 void tcp_loss_rto(struct tcb *t, struct tcp_env *env);

@@ -106,6 +106,10 @@ void tcp_timeout(struct tcb *t, struct tcp_env *env)
         t->delack_at_us = TIME_NEVER;
         t->mark |= MARK_ACK;
     }
+    if (t->bulk && t->bulk->pacer.wake_us && now >= t->bulk->pacer.wake_us) {
+        t->bulk->pacer.wake_us = 0;
+        t->mark |= MARK_LOOK;
+    }
     if (now >= recovery_reorder_at(&t->recovery)) tcp_loss_reorder(t, env);
     if (now >= t->probe_at_us) { /* comes before the RTO, and puts it off (RFC 8985 7.3) */
         t->probe_at_us = TIME_NEVER;
