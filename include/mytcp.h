@@ -336,6 +336,9 @@ MYTCP_API int mytcp_getpeername(mytcp_stack *stack, int fd, struct sockaddr *add
  * IPPROTO_TCP: TCP_NODELAY TCP_CORK TCP_MAXSEG TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT TCP_SYNCNT
  * TCP_LINGER2 TCP_DEFER_ACCEPT TCP_WINDOW_CLAMP TCP_QUICKACK TCP_USER_TIMEOUT TCP_CONGESTION
  * TCP_NOTSENT_LOWAT; read-only TCP_INFO (struct tcp_info, cut to the length given).
+ * IPPROTO_IP: IP_TOS (the Diffserv field of all that the connection sends; the ECN bits are TCP's own).
+ * SO_ERROR also tells, once, of what is not the end: an ICMP error about data in flight, or ETIMEDOUT when
+ * the same data was sent three times again in vain (RFC 9293 3.9.1.8); progress takes that back.
  * An accepted socket inherits its listener's. Values are clamped and refused as on Linux, but:
  * SO_LINGER's seconds reach to 65535, TCP_DEFER_ACCEPT's to 255, TCP_WINDOW_CLAMP is 128 at least,
  * and TCP_MAXSEG acts at once. Errors: EBADF, EFAULT, EINVAL, ENOPROTOOPT, EOPNOTSUPP (get, of an

@@ -23,17 +23,17 @@ void half_free(struct mytcp_stack *s, struct half *h)
     mem_free(&s->mem, MEM_HALF, h, sizeof(*h));
 }
 
-static void node_from_segment(struct node *n, const struct tcp_segment *seg, uint8_t kind, bool strict)
+static void node_from_segment(struct node *n, const struct tcp_segment *seg, bool strict)
 {
     *n = (struct node){.local = seg->dst, .peer = seg->src, .local_port = seg->dst_port,
-                       .peer_port = seg->src_port, .kind = kind, .strict = strict};
+                       .peer_port = seg->src_port, .kind = NODE_HALF, .strict = strict};
 }
 
 static struct half *half_new(struct mytcp_stack *s, struct sock *l, const struct tcp_segment *seg)
 {
     struct half *h = mem_zalloc(&s->mem, MEM_HALF, sizeof(*h));
     if (!h) return NULL;
-    node_from_segment(&h->active.node, seg, NODE_HALF, l->active.node.strict);
+    node_from_segment(&h->active.node, seg, l->active.node.strict);
     if (!port_hold(s, seg->dst_port, l->active.node.strict, false)) {
         mem_free(&s->mem, MEM_HALF, h, sizeof(*h));
         return NULL;
@@ -165,7 +165,7 @@ static enum drop_reason cookie_input(struct mytcp_stack *s, struct sock *l,
 {
     struct node n;
     uint16_t peer_mss;
-    node_from_segment(&n, seg, NODE_HALF, l->active.node.strict);
+    node_from_segment(&n, seg, l->active.node.strict);
     struct isn_tuple tuple = node_tuple(&n);
     seq_t irs = seq_sub(seg->seq, 1), iss = seq_sub(seg->ack, 1);
     bool recent = cookies_are_out(s);
@@ -256,7 +256,7 @@ static enum drop_reason listen_syn(struct mytcp_stack *s, struct sock *l, const 
     struct node n;
     if (accept_full(l->listener)) return DROP_LISTEN_BACKLOG;
     if (mem_above(&s->mem, MEM_FULL_PERCENT)) return DROP_NO_MEMORY;
-    node_from_segment(&n, seg, NODE_HALF, l->active.node.strict);
+    node_from_segment(&n, seg, l->active.node.strict);
     struct isn_tuple tuple = node_tuple(&n);
     uint32_t ts_offset = isn_ts_offset(&s->keys, &tuple);
     bool full = l->listener->half_count >= l->listener->half_max;

@@ -45,6 +45,7 @@ bool reply_from(struct mytcp_stack *s, const struct node *n, const struct tcp_se
 {
     struct tcp_segment copy = *seg;
     address(&copy, n);
+    copy.tos |= n->tos;
     copy.payload = NULL;
     return reply_queue(s, &copy);
 }

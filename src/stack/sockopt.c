@@ -1,6 +1,7 @@
 /* Socket options (socket(7), tcp(7)): one table of integers, and the few that are structures. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/ip.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -57,6 +58,7 @@ TCB_GET(get_clamp, k->tcb.opt.window_clamp)
 TCB_GET(get_quickack, k->tcb.quick != 0)
 TCB_GET(get_user_timeout, k->tcb.opt.user_timeout_ms)
 TCB_GET(get_lowat, k->tcb.opt.notsent_lowat)
+TCB_GET(get_tos, k->tcb.opt.tos)
 
 static int get_maxseg(const struct mytcp_stack *s, const struct sock *k)
 {
@@ -222,6 +224,13 @@ static int set_lowat(struct mytcp_stack *s, struct sock *k, int v)
     return 0;
 }
 
+static int set_tos(struct mytcp_stack *s, struct sock *k, int v)
+{
+    (void)s;
+    k->tcb.opt.tos = (uint8_t)(v & ~IPTOS_ECN_MASK); /* TCP's own are the ECN bits */
+    return 0;
+}
+
 static const struct option options[] = {
     {SOL_SOCKET, SO_REUSEADDR, get_reuse, set_reuse},
     {SOL_SOCKET, SO_KEEPALIVE, get_keepalive, set_keepalive},
@@ -246,6 +255,7 @@ static const struct option options[] = {
     {IPPROTO_TCP, TCP_QUICKACK, get_quickack, set_quickack},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, get_user_timeout, set_user_timeout},
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT, get_lowat, set_lowat},
+    {IPPROTO_IP, IP_TOS, get_tos, set_tos},
 };
 
 /* Options that are no int. */
@@ -260,7 +270,10 @@ static bool is_congestion(int level, int name)
     return level == IPPROTO_TCP && name == TCP_CONGESTION;
 }
 
-static bool is_ours(int level) { return level == SOL_SOCKET || level == IPPROTO_TCP; }
+static bool is_ours(int level)
+{
+    return level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP;
+}
 
 static const struct option *find_option(int level, int name)
 {
@@ -327,6 +340,18 @@ static int set_congestion(struct mytcp_stack *s, struct sock *k, const void *val
     return 0;
 }
 
+/* The value as an int; for IPv4 also as a byte or nothing, as on Linux. */
+static int read_int(int level, const void *value, socklen_t len, int *v)
+{
+    bool small = level == IPPROTO_IP && len < sizeof(*v);
+    if (len < sizeof(*v) && !small) return -EINVAL;
+    if (len && !value) return -EFAULT;
+    *v = 0;
+    if (!small) memcpy(v, value, sizeof(*v));
+    else if (len) *v = *(const uint8_t *)value;
+    return 0;
+}
+
 static int do_setsockopt(struct mytcp_stack *s, int fd, int level, int name, const void *value, socklen_t len)
 {
     struct sock *k = fd_sock(s, fd);
@@ -336,12 +361,11 @@ static int do_setsockopt(struct mytcp_stack *s, int fd, int level, int name, con
     if ((int)len < 0) return -EINVAL;
     if (!is_ours(level)) return -ENOPROTOOPT;
     if (is_congestion(level, name)) return set_congestion(s, k, value, len);
-    if (len < sizeof(v)) return -EINVAL;
-    if (!value) return -EFAULT;
+    int error = read_int(level, value, len, &v);
+    if (error) return error;
     if (is_wide(level, name)) return set_wide(s, k, name, value, len);
     if (!o || !o->set) return -ENOPROTOOPT;
-    memcpy(&v, value, sizeof(v));
-    int error = o->set(s, k, v);
+    error = o->set(s, k, v);
     if (!error) sock_settle(s, k);
     return error;
 }
@@ -416,7 +440,7 @@ static int do_getsockopt(struct mytcp_stack *s, int fd, int level, int name, voi
 {
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
-    if (!is_ours(level) && level != IPPROTO_IP) return -EOPNOTSUPP;
+    if (!is_ours(level)) return -EOPNOTSUPP;
     if (!len) return -EFAULT;
     if ((int)*len < 0) return -EINVAL;
     const struct option *o = find_option(level, name);
@@ -424,7 +448,9 @@ static int do_getsockopt(struct mytcp_stack *s, int fd, int level, int name, voi
     if (o) v = o->get(s, k);
     else if (level == SOL_SOCKET && name == SO_ERROR) v = get_error(k);
     else return get_wide(s, k, level, name, value, len);
-    return give(value, len, &v, sizeof(v));
+    uint8_t byte = (uint8_t)v;
+    bool small = level == IPPROTO_IP && *len && *len < sizeof(v);
+    return small ? give(value, len, &byte, 1) : give(value, len, &v, sizeof(v));
 }
 
 int mytcp_getsockopt(mytcp_stack *s, int fd, int level, int name, void *value, socklen_t *len)

@@ -29,7 +29,8 @@ struct node {
     struct table_node link;
     ip4_addr local, peer;
     uint16_t local_port, peer_port;
-    uint8_t kind;
+    uint8_t tos;       /* of what a record sends: the Diffserv field */
+    uint8_t kind : 4;
     bool in_table : 1;
     bool queued : 1;   /* waits in the output queue */
     bool strict : 1;   /* holds its port without SO_REUSEADDR */

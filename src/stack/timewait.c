@@ -69,7 +69,8 @@ void tw_begin(struct mytcp_stack *s, struct sock *k)
         return;
     }
     w->node = (struct node){.local = n->local, .peer = n->peer, .local_port = n->local_port,
-                            .peer_port = n->peer_port, .kind = NODE_TIME_WAIT, .strict = n->strict};
+                            .peer_port = n->peer_port, .kind = NODE_TIME_WAIT, .strict = n->strict,
+                            .tos = k->tcb.opt.tos};
     time_wait_pack(&w->rec, &k->tcb);
     node_remove(s, n); /* the record takes its place */
     node_insert(s, &w->node);

@@ -19,7 +19,11 @@ void tcp_icmp_error(struct tcb *t, struct tcp_env *env, int error, bool hard)
         tcb_close(t, env, error);
         return;
     }
-    /* soft: remembered as the reason, should it time out */
+    tcp_soft_error(t, error);
+}
+
+void tcp_soft_error(struct tcb *t, int error)
+{
     t->error = (uint8_t)error;
     t->soft_error = true;
 }

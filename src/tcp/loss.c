@@ -124,6 +124,8 @@ static void restart_timers(struct tcb *t, struct tcp_env *env)
     if (t->persisting) t->backoff = 0;
     t->retries = 0;
     t->persisting = false;
+    if (t->soft_error) t->error = 0;
+    t->soft_error = false;
     if (!in_flight(t)) {
         t->rexmt_at_us = t->unacked_us = t->probe_at_us = TIME_NEVER;
         return;

@@ -62,7 +62,8 @@ static void begin(const struct tcb *t, const struct tcp_env *env, struct tcp_out
     out->iovcnt = 0;
     out->retransmission = false;
     uint8_t flags = t->ecn_echo ? TCP_ACK | TCP_ECE : TCP_ACK;
-    out->seg = (struct tcp_segment){.flags = flags, .seq = t->snd_nxt, .ack = t->rcv_nxt};
+    out->seg = (struct tcp_segment){
+        .flags = flags, .seq = t->snd_nxt, .ack = t->rcv_nxt, .tos = t->opt.tos};
     add_timestamps(t, env, &out->seg);
     add_sack(t, env, &out->seg);
 }

@@ -101,6 +101,7 @@ struct tcp_options {
     uint16_t keep_idle_s, keep_intvl_s;
     uint16_t maxseg;               /* 0: none */
     uint8_t keep_probes, syn_count; /* syn_count 0: the stack's */
+    uint8_t tos;           /* of the IPv4 header: the Diffserv field, without the ECN bits */
     bool nodelay : 1, cork : 1, keepalive : 1;
 };
 
@@ -329,6 +330,8 @@ void tcp_ecn_new_data(struct tcb *t, struct tcp_segment *seg);
 /* ICMP says that the path is narrower, or that there is no way (RFC 9293 3.9.2.2, RFC 5927). */
 void tcp_path_mtu(struct tcb *t, struct tcp_env *env, uint32_t mtu);
 void tcp_icmp_error(struct tcb *t, struct tcp_env *env, int error, bool hard);
+/* Advice, and the reason should the connection time out; progress takes it back (RFC 9293 3.9.1.8). */
+void tcp_soft_error(struct tcb *t, int error);
 
 void tcp_timeout(struct tcb *t, struct tcp_env *env);
 

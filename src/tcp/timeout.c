@@ -46,6 +46,9 @@ static void persist_timeout(struct tcb *t, struct tcp_env *env)
     tcb_arm_rexmt(t, env);
 }
 
+/* R1 (RFC 9293 3.8.3): this often in vain, and the application may know of it. */
+enum { R1_RETRIES = 3 };
+
 static void data_timeout(struct tcb *t, struct tcp_env *env)
 {
     uint32_t limit = t->orphan ? env->params.orphan_retries : env->params.data_retries;
@@ -55,6 +58,7 @@ static void data_timeout(struct tcb *t, struct tcp_env *env)
     }
     tcp_loss_rto(t, env);
     t->retries++;
+    if (t->retries == R1_RETRIES && !t->soft_error) tcp_soft_error(t, ETIMEDOUT);
     if (t->backoff < UINT8_MAX) t->backoff++;
     tcb_arm_rexmt(t, env);
 }

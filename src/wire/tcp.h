@@ -34,7 +34,7 @@ struct tcp_segment {
     uint16_t window; /* as on the wire, not scaled */
     uint16_t urgent;
     uint8_t flags;
-    uint8_t tos; /* of the IPv4 header: the ECN bits */
+    uint8_t tos; /* of the IPv4 header: Diffserv field and ECN bits */
     bool has_mss, has_wscale, has_ts, sack_permitted;
     uint8_t wscale; /* at most TCP_WSCALE_MAX: larger ones are clamped (RFC 7323 2.3) */
     uint8_t sack_count;
