@@ -247,6 +247,20 @@ const char *wire_inject(struct wire *w, const struct wire_packet *p)
     return name;
 }
 
+/* Top secret, and to be delivered at once (RFC 1108, RFC 791). */
+static void classify(struct wire_packet *p)
+{
+    static const uint8_t option[12] = {130, 11, 0x3d, 0xe0};
+    memmove(p->bytes + 20 + sizeof(option), p->bytes + 20, p->len - 20);
+    memcpy(p->bytes + 20, option, sizeof(option));
+    p->len += (uint32_t)sizeof(option);
+    p->bytes[0] = 0x45 + sizeof(option) / 4;
+    p->bytes[1] |= 0xe0;
+    p->bytes[2] = (uint8_t)(p->len >> 8);
+    p->bytes[3] = (uint8_t)p->len;
+    wire_fix_ip_checksum(p);
+}
+
 const char *wire_in(struct wire *w, const char *file, int line, const struct wire_segment *s)
 {
     static struct wire_packet p; /* large; of no consequence between calls */
@@ -266,6 +280,8 @@ const char *wire_in(struct wire *w, const char *file, int line, const struct wir
     struct wire_conn *c = wire_conn(w);
     wire_format(text, sizeof(text), &parsed, c, false);
     wire_logf(w, "> %s", text);
+    if (w->classified)
+        classify(&p);
     const char *drop = wire_inject(w, &p);
     if (*drop)
         wire_logf(w, "  dropped: %s", drop);

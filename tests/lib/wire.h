@@ -140,6 +140,7 @@ struct wire {
     int64_t wnd;           /* the peer's default window; default 1 MiB */
     struct wire_peer peer; /* default: MSS 1460, WS(7), SACK, no timestamps */
     bool any_payload;      /* the stack's payloads are not the pattern */
+    bool classified;       /* the peer's packets have an IP security option and a precedence */
     unsigned packets_in;
     uint32_t mtu; /* that the stack's packets must fit */
     /* memory */
