@@ -77,6 +77,16 @@ int mytcp_watch(mytcp_stack *s, int fd, uint32_t events, uint64_t data)
     return (int)stack_leave(s, do_watch(s, fd, events, data));
 }
 
+/* The news that may change what is watched: the others are no edge. */
+static uint8_t news_for(uint32_t watch)
+{
+    unsigned news = EVENT_STATE;
+    if (watch & (POLLIN | POLLRDNORM)) news |= EVENT_READABLE;
+    if (watch & (POLLOUT | POLLWRNORM)) news |= EVENT_WRITABLE;
+    if (watch & POLLPRI) news |= EVENT_URGENT;
+    return (uint8_t)news;
+}
+
 /* One pass over the ready list; those that are (level-triggered) go to its end, so that all are seen. */
 static int collect(struct mytcp_stack *s, struct mytcp_event *events, int max)
 {
@@ -86,7 +96,7 @@ static int collect(struct mytcp_stack *s, struct mytcp_event *events, int max)
         uint32_t mask = sock_poll(s, k) & k->watch;
         bool edge = k->watch & MYTCP_ET;
         ready_remove(s, k);
-        if (!mask || (edge && !k->pending)) continue;
+        if (!mask || (edge && !(k->pending & news_for(k->watch)))) continue;
         k->pending = 0;
         events[count++] = (struct mytcp_event){.data = k->watch_data, .fd = k->fd, .events = mask};
         if (edge) continue;

@@ -330,6 +330,21 @@ SCENARIO(configuration_by_name_checks_name_and_value)
     assert_in_range(n, 40, 100);
 }
 
+/* 9293-MUST-44 */
+SCENARIO(connecting_without_bind_takes_the_stacks_address_and_a_port_of_its_choice)
+{
+    struct sockaddr_in name;
+    socklen_t len = sizeof(name);
+    int fd = new_socket(w);
+    FAILS(w, connect_to(w, fd, w->peer_addr, w->peer_port), EINPROGRESS);
+    assert_int_equal(mytcp_getsockname(w->stack, fd, (struct sockaddr *)&name, &len), 0);
+    assert_int_equal(ntohl(name.sin_addr.s_addr), w->our_addr);
+    w->our_port = ntohs(name.sin_port);
+    assert_in_range(w->our_port, w->config.port_min, w->config.port_max);
+    wire_conn(w);
+    OUT(w, .flags = SYN); /* the harness looks at its source */
+}
+
 WIRE_MAIN(WIRE_TEST(descriptors_that_never_were_are_ebadf),
           WIRE_TEST(a_closed_descriptor_is_ebadf_for_ever), WIRE_TEST(a_stack_of_null_is_einval),
           WIRE_TEST(socket_takes_tcp_over_ipv4_only), WIRE_TEST(too_many_sockets_are_emfile),
@@ -340,4 +355,5 @@ WIRE_MAIN(WIRE_TEST(descriptors_that_never_were_are_ebadf),
           WIRE_TEST(no_port_left_is_eaddrnotavail), WIRE_TEST(a_fresh_socket_can_do_little),
           WIRE_TEST(a_listener_can_do_little_else), WIRE_TEST(a_vector_that_is_not_there_is_efault),
           WIRE_TEST(configurations_that_cannot_be_are_einval),
-          WIRE_TEST(configuration_by_name_checks_name_and_value))
+          WIRE_TEST(configuration_by_name_checks_name_and_value),
+          WIRE_TEST(connecting_without_bind_takes_the_stacks_address_and_a_port_of_its_choice))

@@ -304,6 +304,32 @@ SCENARIO(an_error_is_reported_once)
     assert_int_equal(wire_so_error(w), 0);
 }
 
+/* 9293-MUST-48, 9293-SHLD-21, 1122-3.4: the Diffserv field is the application's, in every segment, and may
+ * change */
+SCENARIO(ip_tos_is_in_all_that_a_connection_sends)
+{
+    wire_listen(w, 4);
+    w->fd = w->listener;
+    wire_set(w, IPPROTO_IP, IP_TOS, 46 << 2 | 3);
+    assert_int_equal(wire_option(w, IPPROTO_IP, IP_TOS), 46 << 2); /* the ECN bits are TCP's */
+    IN(w, .flags = SYN, .mss = 1460);
+    assert_int_equal(OUT(w, .flags = SYN | ACK, .ack = 1)->bytes[1], 0xb8);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    w->fd = mytcp_accept(w->stack, w->listener, NULL, NULL, SOCK_NONBLOCK);
+    WRITE(w, 10);
+    assert_int_equal(OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10)->bytes[1], 0xb8);
+    wire_set(w, IPPROTO_IP, IP_TOS, 0x28);
+    IN(w, .flags = ACK, .seq = 1, .ack = 11, .len = 10);
+    assert_int_equal(OUT(w, .flags = ACK, .seq = 11, .ack = 11)->bytes[1], 0x28);
+    READ(w, 10);
+    assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+    assert_int_equal(OUT(w, .flags = FIN | ACK, .seq = 11, .ack = 11)->bytes[1], 0x28);
+    IN(w, .flags = FIN | ACK, .seq = 11, .ack = 12);
+    assert_int_equal(OUT(w, .flags = ACK, .seq = 12, .ack = 12)->bytes[1], 0x28);
+    IN(w, .flags = FIN | ACK, .seq = 11, .ack = 12); /* TIME-WAIT says it again */
+    assert_int_equal(OUT(w, .flags = ACK, .seq = 12, .ack = 12)->bytes[1], 0x28);
+}
+
 WIRE_MAIN(WIRE_TEST(io_checks_its_pointers_and_lengths),
           WIRE_TEST(scattered_reads_and_writes_keep_their_order),
           WIRE_TEST(the_end_of_stream_stays_the_end_when_a_reset_follows),
@@ -313,4 +339,5 @@ WIRE_MAIN(WIRE_TEST(io_checks_its_pointers_and_lengths),
           WIRE_TEST(fcntl_and_ioctl_know_what_they_know),
           WIRE_TEST(a_blocking_socket_without_a_driver_is_eagain), WIRE_TEST(shutdown_checks_how),
           WIRE_TEST(poll_and_wait_check_their_arguments), WIRE_TEST(wait_reports_what_is_watched),
-          WIRE_TEST(an_error_is_reported_once))
+          WIRE_TEST(an_error_is_reported_once),
+          WIRE_TEST(ip_tos_is_in_all_that_a_connection_sends))

@@ -152,6 +152,21 @@ SCENARIO(an_ack_is_never_acknowledged)
     QUIET(w);
 }
 
+/* 2525-2.13: "full-sized" has the options counted */
+SCENARIO(with_timestamps_the_second_full_segment_is_acknowledged_at_once_too)
+{
+    enum { FULL = MSS - 12 };
+    w->peer.ts = true;
+    no_quick_acks(w);
+    for (uint32_t i = 0; i < 20; i++) {
+        IN(w, .flags = ACK, .seq = 1 + 2 * i * FULL, .ack = 1, .len = FULL);
+        QUIET(w);
+        IN(w, .flags = ACK, .seq = 1 + (2 * i + 1) * FULL, .ack = 1, .len = FULL);
+        OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 2 * (i + 1) * FULL);
+        QUIET(w);
+    }
+}
+
 WIRE_MAIN(WIRE_TEST(one_segment_is_acknowledged_after_40_ms),
           WIRE_TEST(the_second_full_segment_is_acknowledged_at_once),
           WIRE_TEST(the_time_counts_from_the_first_unacknowledged_segment),
@@ -162,4 +177,5 @@ WIRE_MAIN(WIRE_TEST(one_segment_is_acknowledged_after_40_ms),
           WIRE_TEST(a_segment_that_fills_a_hole_in_part_is_acknowledged_at_once),
           WIRE_TEST(a_duplicate_is_acknowledged_at_once), WIRE_TEST(a_fin_is_acknowledged_at_once),
           WIRE_TEST(segments_that_came_together_draw_one_ack),
-          WIRE_TEST(an_ack_is_never_acknowledged))
+          WIRE_TEST(an_ack_is_never_acknowledged),
+          WIRE_TEST(with_timestamps_the_second_full_segment_is_acknowledged_at_once_too))

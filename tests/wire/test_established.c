@@ -368,6 +368,50 @@ SCENARIO(reserved_and_ecn_bits_are_ignored)
     READ(w, 10);
 }
 
+/* 9293-SHLD-2: what it carries may say why */
+SCENARIO(a_rst_with_data_resets)
+{
+    established(w);
+    IN(w, .flags = RST, .seq = 1, .len = 20, .garbage = true);
+    QUIET(w);
+    assert_int_equal(wire_so_error(w), ECONNRESET);
+    wire_eof(w);
+}
+
+/* 5961-5.2b: the largest window ever, also when a smaller one stands now */
+SCENARIO(an_old_ack_is_judged_by_the_largest_window_ever)
+{
+    w->wnd = 4096;
+    established(w);
+    static struct wire_packet p;
+    for (uint32_t end = 1; end < 20001; end = wire_conn(w)->snd_high) { /* far more than a window */
+        if (end == 1)
+            WRITE(w, 20000);
+        while (wire_poll(w, &p))
+            continue;
+        IN(w, .flags = ACK, .seq = 1, .ack = wire_conn(w)->snd_high, .wnd = 4096);
+    }
+    IN(w, .flags = ACK, .seq = 1, .ack = 20001, .wnd = 512);
+    assert_int_equal(wire_info(w).snd_wnd, 512);
+    assert_string_equal(
+        IN(w, .flags = ACK, .seq = 1, .ack = 20001 - 4097, .len = 10, .garbage = true), "ack_too_old");
+    OUT(w, .flags = ACK, .seq = 20001, .ack = 1);
+    assert_string_equal(IN(w, .flags = ACK, .seq = 1, .ack = 20001 - 4096, .len = 10), "");
+    READ(w, 10);
+}
+
+/* 9293-SA-SEQ-6: what lies beyond the window is cut off, a FIN there included */
+SCENARIO(a_fin_beyond_the_window_is_cut_off)
+{
+    established(w);
+    uint32_t wnd = offered(w);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = wnd + 1);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + wnd, .wnd = WND_ZERO);
+    STATE(w, TCP_ESTABLISHED);
+    READ(w, wnd);
+    wire_again(w);
+}
+
 WIRE_MAIN(WIRE_TEST(data_in_order_is_delivered_and_acknowledged),
           WIRE_TEST(an_empty_segment_is_acceptable_from_rcv_nxt_to_the_windows_last_byte),
           WIRE_TEST(an_empty_segment_one_below_rcv_nxt_is_answered),
@@ -393,4 +437,7 @@ WIRE_MAIN(WIRE_TEST(data_in_order_is_delivered_and_acknowledged),
           WIRE_TEST(only_newer_segments_change_the_send_window),
           WIRE_TEST(options_in_any_segment_are_skipped_or_taken),
           WIRE_TEST(unacceptable_empty_segments_are_answered_at_a_limited_rate),
-          WIRE_TEST(reserved_and_ecn_bits_are_ignored))
+          WIRE_TEST(reserved_and_ecn_bits_are_ignored),
+          WIRE_TEST(a_rst_with_data_resets),
+          WIRE_TEST(an_old_ack_is_judged_by_the_largest_window_ever),
+          WIRE_TEST(a_fin_beyond_the_window_is_cut_off))

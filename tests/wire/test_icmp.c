@@ -318,6 +318,21 @@ SCENARIO(an_error_about_a_packet_with_options_quotes_its_whole_header)
     assert_memory_equal(p->payload + 8, packet.bytes, 68);
 }
 
+/* 9293-MUST-47, 9293-MUST-56, G186 */
+SCENARIO(a_soft_error_of_a_connection_can_be_asked_for_until_there_is_progress)
+{
+    wire_passive(w);
+    WRITE(w, 1000);
+    struct wire_packet sent = *OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1000);
+    error_about(w, 3, 1, 0, &sent);
+    assert_int_equal(wire_so_error(w), EHOSTUNREACH);
+    assert_int_equal(wire_so_error(w), 0);
+    error_about(w, 3, 1, 0, &sent);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1001);
+    assert_int_equal(wire_so_error(w), 0);
+    STATE(w, TCP_ESTABLISHED);
+}
+
 WIRE_MAIN(WIRE_TEST(an_echo_request_is_answered_with_its_own_data),
           WIRE_TEST(an_echo_request_too_long_for_the_mtu_is_answered_as_far_as_it_fits),
           WIRE_TEST(an_echo_request_with_ip_options_is_answered_without_them),
@@ -333,4 +348,5 @@ WIRE_MAIN(WIRE_TEST(an_echo_request_is_answered_with_its_own_data),
           WIRE_TEST(udp_to_us_draws_port_unreachable),
           WIRE_TEST(an_unknown_protocol_draws_protocol_unreachable), WIRE_TEST(errors_are_limited),
           WIRE_TEST(what_must_not_be_answered_is_not),
-          WIRE_TEST(an_error_about_a_packet_with_options_quotes_its_whole_header))
+          WIRE_TEST(an_error_about_a_packet_with_options_quotes_its_whole_header),
+          WIRE_TEST(a_soft_error_of_a_connection_can_be_asked_for_until_there_is_progress))

@@ -171,7 +171,6 @@ SCENARIO(a_peer_without_mss_option_gets_segments_of_536_bytes)
     QUIET(w);
 }
 
-/* 9293-MUST-42 and errno: nothing of TCP's, but the port's owner decides */
 SCENARIO(a_syn_for_another_port_draws_rst_and_leaves_the_listener_alone)
 {
     listening(w);
@@ -215,6 +214,87 @@ SCENARIO(a_peer_with_an_absurd_mss_gets_segments_of_the_configured_floor)
     }
 }
 
+static int listen_beside(struct wire *w)
+{
+    struct sockaddr_in a = wire_sockaddr(w->our_addr, w->our_port);
+    int on = 1, fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(mytcp_setsockopt(w->stack, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    assert_int_equal(mytcp_bind(w->stack, fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(mytcp_listen(w->stack, fd, 4), 0);
+    return fd;
+}
+
+/* 9293-MUST-41 */
+SCENARIO(listening_on_the_port_of_connections_leaves_them_alone)
+{
+    int on = 1;
+    wire_listen(w, 4);
+    assert_int_equal(
+        mytcp_setsockopt(w->stack, w->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    wire_passive(w);
+    assert_int_equal(mytcp_close(w->stack, w->listener), 0);
+    w->listener = listen_beside(w);
+    QUIET(w);
+    STATE(w, TCP_ESTABLISHED);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 11);
+    READ(w, 10);
+    w->peer_port++;
+    IN(w, .flags = SYN, .mss = 1460);
+    OUT(w, .flags = SYN | ACK, .ack = 1);
+}
+
+/* 9293-MUST-42: beside a connection in SYN-SENT, and in SYN-RECEIVED */
+SCENARIO(a_port_can_be_listened_on_while_a_connection_opens_from_it)
+{
+    for (int crossed = 0; crossed < 2; crossed++) {
+        int on = 1;
+        struct sockaddr_in to = wire_sockaddr(w->peer_addr, ++w->peer_port);
+        struct sockaddr_in from = wire_sockaddr(w->our_addr, ++w->our_port);
+        wire_start(w);
+        wire_conn(w);
+        int fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        mytcp_setsockopt(w->stack, fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        assert_int_equal(mytcp_bind(w->stack, fd, (struct sockaddr *)&from, sizeof(from)), 0);
+        FAILS(w, mytcp_connect(w->stack, fd, (struct sockaddr *)&to, sizeof(to)), EINPROGRESS);
+        OUT(w, .flags = SYN);
+        struct wire_segment syn = wire_peer_syn(w, crossed ? SYN : SYN | ACK, crossed ? 0 : 1);
+        if (crossed) {
+            wire_in(w, __FILE__, __LINE__, &syn);
+            OUT(w, .flags = SYN | ACK, .ack = 1);
+        }
+        listen_beside(w);
+        w->peer_port++;
+        IN(w, .flags = SYN, .mss = 1460);
+        OUT(w, .flags = SYN | ACK, .ack = 1);
+        w->peer_port--;
+        if (crossed) {
+            IN(w, .flags = ACK, .seq = 1, .ack = 1);
+        } else {
+            wire_in(w, __FILE__, __LINE__, &syn);
+            OUT(w, .flags = ACK, .seq = 1, .ack = 1);
+        }
+        w->fd = fd;
+        STATE(w, TCP_ESTABLISHED);
+    }
+}
+
+/* 7413-2, 7413-4.2a: nobody asked for TCP Fast Open: its option, with a cookie or without, means nothing, and
+ * what comes with the SYN is left for the peer to send again */
+SCENARIO(a_fast_open_cookie_is_ignored)
+{
+    static const uint8_t asks[] = {2, 4, 5, 180, 34, 2, 1, 1}, has[] = {34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1};
+    wire_listen(w, 4);
+    for (unsigned i = 0; i < 2; i++) {
+        w->peer_port++;
+        IN(w, .flags = SYN, .len = 100, .options = i ? has : asks,
+           .options_len = i ? sizeof(has) : sizeof(asks));
+        const struct wire_packet *p = OUT(w, .flags = SYN | ACK, .ack = 1);
+        assert_int_equal(p->len, 44); /* an MSS option alone */
+    }
+    assert_int_equal(mytcp_accept(w->stack, w->listener, NULL, NULL, 0), -1);
+}
+
 WIRE_MAIN(WIRE_TEST(a_syn_draws_a_syn_ack_that_answers_the_offered_options),
           WIRE_TEST(a_syn_without_options_draws_a_syn_ack_with_mss_alone),
           WIRE_TEST(a_syn_with_timestamps_draws_a_syn_ack_that_echoes_them),
@@ -230,4 +310,7 @@ WIRE_MAIN(WIRE_TEST(a_syn_draws_a_syn_ack_that_answers_the_offered_options),
           WIRE_TEST(a_peer_without_mss_option_gets_segments_of_536_bytes),
           WIRE_TEST(a_syn_for_another_port_draws_rst_and_leaves_the_listener_alone),
           WIRE_TEST(a_peer_with_a_small_mss_gets_segments_of_that_size),
-          WIRE_TEST(a_peer_with_an_absurd_mss_gets_segments_of_the_configured_floor))
+          WIRE_TEST(a_peer_with_an_absurd_mss_gets_segments_of_the_configured_floor),
+          WIRE_TEST(listening_on_the_port_of_connections_leaves_them_alone),
+          WIRE_TEST(a_port_can_be_listened_on_while_a_connection_opens_from_it),
+          WIRE_TEST(a_fast_open_cookie_is_ignored))

@@ -131,6 +131,21 @@ SCENARIO(a_write_of_nothing_sends_nothing)
     QUIET(w);
 }
 
+/* 9293-MUST-60: what is held back for more goes in the end, should nothing follow */
+SCENARIO(a_held_back_write_goes_after_a_while)
+{
+    for (int cork = 0; cork < 2; cork++) {
+        w->peer_port++;
+        wire_passive(w);
+        if (cork)
+            wire_set(w, IPPROTO_TCP, TCP_CORK, 1);
+        wire_write(w, __FILE__, __LINE__, 10, cork ? 0 : MSG_MORE);
+        AT(w, 300 * MS);
+        OUT(w, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 10);
+        IN(w, .flags = RST, .seq = 1);
+    }
+}
+
 WIRE_MAIN(WIRE_TEST(a_small_segment_waits_while_another_small_one_is_unacknowledged),
           WIRE_TEST(a_full_segment_never_waits), WIRE_TEST(nodelay_sends_each_write_at_once),
           WIRE_TEST(setting_nodelay_lets_go_what_waited),
@@ -138,4 +153,5 @@ WIRE_MAIN(WIRE_TEST(a_small_segment_waits_while_another_small_one_is_unacknowled
           WIRE_TEST(cork_lets_full_segments_go), WIRE_TEST(cork_wins_over_nodelay),
           WIRE_TEST(closing_draws_the_cork), WIRE_TEST(msg_more_holds_until_the_write_without_it),
           WIRE_TEST(psh_is_set_on_the_last_segment_of_a_write_only),
-          WIRE_TEST(a_write_of_nothing_sends_nothing))
+          WIRE_TEST(a_write_of_nothing_sends_nothing),
+          WIRE_TEST(a_held_back_write_goes_after_a_while))

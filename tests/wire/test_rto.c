@@ -343,6 +343,44 @@ SCENARIO(an_idle_connection_restarts_from_the_initial_window)
     assert_int_equal(burst, 10);
 }
 
+/* 9293-MUST-20, 9293-SHLD-9, 9293-MUST-47: R1 is three retransmissions: the application can know, and goes on */
+SCENARIO(at_r1_so_error_tells_of_the_trouble_once_and_progress_takes_it_back)
+{
+    wire_passive(w);
+    for (uint32_t i = 0; i < 2; i++) {
+        MARK(w);
+        WRITE(w, 1000);
+        OUT(w, .flags = ACK, .seq = 1 + 1000 * i, .ack = 1, .len = 1000);
+        while (wire_stats(w).rto_expired < 3 * (i + 1)) {
+            assert_int_equal(wire_so_error(w), 0);
+            wire_skip_to(w, w->now_us - w->mark_us + 10 * MS);
+        }
+        if (i == 1)
+            IN(w, .flags = ACK, .seq = 1, .ack = 2001);
+        else
+            assert_int_equal(wire_so_error(w), ETIMEDOUT);
+        assert_int_equal(wire_so_error(w), 0);
+        STATE(w, TCP_ESTABLISHED);
+        if (i == 0)
+            IN(w, .flags = ACK, .seq = 1, .ack = 1001);
+    }
+}
+
+/* 5482-1: the peer's wishes (RFC 5482, option 28) do not change what the application has set, nor anything */
+SCENARIO(a_user_timeout_option_changes_nothing)
+{
+    static const uint8_t option[] = {28, 4, 0, 1, 1, 1, 1, 1}; /* one second */
+    wire_passive(w);
+    wire_set(w, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .options = option, .options_len = sizeof(option));
+    assert_int_equal(wire_option(w, IPPROTO_TCP, TCP_USER_TIMEOUT), 5000);
+    WRITE(w, 1000);
+    wire_skip_to(w, 5000 * MS - 1);
+    STATE(w, TCP_ESTABLISHED);
+    wire_skip_to(w, 5001 * MS);
+    STATE(w, TCP_CLOSE);
+}
+
 WIRE_MAIN(WIRE_TEST(lost_data_is_sent_again_at_300_900_2100_ms),
           WIRE_TEST(the_active_side_measures_its_handshake_as_well),
           WIRE_TEST(two_samples_give_the_estimate_of_rfc_6298), WIRE_TEST(the_minimum_is_200_ms),
@@ -361,4 +399,6 @@ WIRE_MAIN(WIRE_TEST(lost_data_is_sent_again_at_300_900_2100_ms),
           WIRE_TEST(by_default_it_gives_up_after_15_retries),
           WIRE_TEST(it_gives_up_after_the_user_timeout),
           WIRE_TEST(an_ack_restarts_the_user_timeout), WIRE_TEST(an_idle_connection_has_no_timer),
-          WIRE_TEST(an_idle_connection_restarts_from_the_initial_window))
+          WIRE_TEST(an_idle_connection_restarts_from_the_initial_window),
+          WIRE_TEST(at_r1_so_error_tells_of_the_trouble_once_and_progress_takes_it_back),
+          WIRE_TEST(a_user_timeout_option_changes_nothing))

@@ -152,6 +152,48 @@ SCENARIO(the_stack_is_never_urgent_unasked)
     assert_int_equal(p->urg, 0);
 }
 
+/* 9293-MUST-31, 7323-A1: as far ahead as the field can say, until it can say where */
+SCENARIO(an_urgent_byte_beyond_the_fields_reach_is_65535_ahead)
+{
+    static struct wire_packet p;
+    wire_passive(w);
+    wire_write(w, __FILE__, __LINE__, 100000, MSG_OOB);
+    for (uint32_t end = 1; end < 100001; end = wire_conn(w)->snd_high) {
+        while (wire_poll(w, &p)) {
+            uint32_t left = 100001 - (p.seq - wire_conn(w)->iss);
+            assert_true(p.flags & URG);
+            assert_int_equal(p.urg, left < 65535 ? left : 65535);
+        }
+        w->now_us += 10 * MS;
+        IN(w, .flags = ACK, .seq = 1, .ack = wire_conn(w)->snd_high);
+    }
+    WRITE(w, 1);
+    OUT(w, .flags = ACK, .seq = 100001, .ack = 1, .len = 1);
+}
+
+static int urgent_events(struct wire *w)
+{
+    struct mytcp_event event;
+    static struct wire_packet p;
+    while (wire_poll(w, &p))
+        continue;
+    return mytcp_wait(w->stack, &event, 1, 0);
+}
+
+/* 9293-MUST-32, 9293-SA-URG-1, 9293-SA-URG-2: once for a pointer, and again when it advances */
+SCENARIO(each_advance_of_the_pointer_is_told_once)
+{
+    wire_passive(w);
+    assert_int_equal(mytcp_watch(w->stack, w->fd, POLLPRI | MYTCP_ET, 7), 0);
+    for (uint32_t i = 0; i < 5; i++) {
+        IN(w, .flags = URG | ACK, .seq = 1 + 10 * i, .ack = 1, .len = 10, .urg = (uint16_t)(100 - 10 * i));
+        assert_int_equal(urgent_events(w), i == 0);
+    }
+    IN(w, .flags = URG | ACK, .seq = 51, .ack = 1, .len = 10, .urg = 200);
+    assert_int_equal(urgent_events(w), 1);
+    assert_int_equal(urgent_events(w), 0);
+}
+
 WIRE_MAIN(WIRE_TEST(msg_oob_marks_the_last_byte),
           WIRE_TEST(all_segments_before_the_urgent_byte_say_where_it_is),
           WIRE_TEST(a_retransmission_is_as_urgent),
@@ -160,4 +202,6 @@ WIRE_MAIN(WIRE_TEST(msg_oob_marks_the_last_byte),
           WIRE_TEST(a_pointer_without_the_flag_means_nothing),
           WIRE_TEST(urg_on_empty_segments_and_on_fin_is_harmless),
           WIRE_TEST(a_pointer_that_goes_back_is_ignored),
-          WIRE_TEST(the_stack_is_never_urgent_unasked))
+          WIRE_TEST(the_stack_is_never_urgent_unasked),
+          WIRE_TEST(an_urgent_byte_beyond_the_fields_reach_is_65535_ahead),
+          WIRE_TEST(each_advance_of_the_pointer_is_told_once))

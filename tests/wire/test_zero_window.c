@@ -211,6 +211,98 @@ SCENARIO(a_probe_after_a_lost_update_is_answered_with_the_open_window)
     READ(w, 1000);
 }
 
+/* 9293-MUST-66 */
+SCENARIO(an_urgent_pointer_is_taken_at_zero_window)
+{
+    shut_by_us(w);
+    uint32_t end = wire_conn(w)->peer_end;
+    IN(w, .flags = URG | ACK, .seq = end, .ack = 1, .urg = 100);
+    assert_true(wire_ready(w, w->fd) & POLLPRI);
+}
+
+/* 9293-SA-SEQ-1: at zero window only RCV.NXT is acceptable */
+SCENARIO(an_empty_segment_elsewhere_at_zero_window_is_answered_and_its_ack_ignored)
+{
+    shut_by_us(w);
+    uint32_t end = wire_conn(w)->peer_end;
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = end, .len = 100);
+    assert_string_equal(IN(w, .flags = ACK, .seq = end + 1, .ack = 101), "seq_beyond");
+    OUT(w, .flags = ACK, .seq = 101, .ack = end, .wnd = WND_ZERO);
+    assert_string_equal(IN(w, .flags = ACK, .seq = end - 1, .ack = 101), "seq_old");
+    OUT(w, .flags = ACK, .seq = 101, .ack = end, .wnd = WND_ZERO);
+    assert_int_equal(wire_info(w).send_unacked, 100);
+}
+
+static void ten_in_flight(struct wire *w)
+{
+    wire_passive(w);
+    WRITE(w, 20 * MSS);
+    for (uint32_t i = 0; i < 10; i++)
+        OUT(w, .flags = ACK, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+}
+
+/* 9293-SHLD-16: what lies within the shrunken window is sent again as ever, the rest is not (9293-MAY-7) */
+SCENARIO(old_data_within_a_shrunken_window_is_sent_again)
+{
+    static struct wire_packet p;
+    ten_in_flight(w);
+    w->now_us += 10 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = 5 * MSS);
+    QUIET(w);
+    uint32_t again = 0;
+    for (int turn = 0; turn < 20; turn++) {
+        w->now_us = mytcp_next_deadline(w->stack);
+        while (wire_poll(w, &p)) {
+            uint32_t seq = p.seq - wire_conn(w)->iss;
+            assert_true(seq + p.payload_len <= 1 + 5 * MSS + 128);
+            again += seq == 1 && p.payload_len == MSS;
+        }
+        if (again)
+            break;
+    }
+    assert_int_equal(again, 1);
+}
+
+/* 9293-SHLD-17: that nobody acknowledges what lies beyond is no reason to give up */
+SCENARIO(data_beyond_a_shrunken_window_does_not_time_the_connection_out)
+{
+    static struct wire_packet p;
+    w->config.data_retries = 5;
+    ten_in_flight(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + 2 * MSS, .wnd = MSS - 1460 % 128);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + 3 * MSS, .wnd = WND_ZERO);
+    MARK(w);
+    while (w->now_us < w->mark_us + 3600 * SEC) {
+        w->now_us = mytcp_next_deadline(w->stack);
+        while (wire_poll(w, &p))
+            IN(w, .flags = ACK, .seq = 1, .ack = 1 + 3 * MSS, .wnd = WND_ZERO);
+    }
+    STATE(w, TCP_ESTABLISHED);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + 3 * MSS);
+    assert_true(wire_poll(w, &p) && p.payload_len == MSS);
+}
+
+/* 2525-2.12: one octet read of a full buffer is no window; octets that probe it take nothing away, and the ACKs
+ * that come with them count */
+SCENARIO(probes_while_the_window_waits_to_open_do_not_lock_up)
+{
+    static struct wire_packet p;
+    shut_by_us(w);
+    uint32_t end = wire_conn(w)->peer_end;
+    WRITE(w, 10 * MSS);
+    for (uint32_t i = 0; i < 10; i++) {
+        READ(w, 1);
+        while (wire_poll(w, &p))
+            assert_int_equal(p.ack - wire_conn(w)->irs, end);
+        IN(w, .flags = ACK, .seq = end, .ack = 1 + (i + 1) * MSS, .len = 1);
+        assert_true(wire_poll(w, &p));
+        assert_int_equal(p.ack - wire_conn(w)->irs, end);
+        assert_in_range(wire_info(w).rcv_wnd, 0, 128);
+    }
+    assert_int_equal(wire_info(w).send_queued, 0);
+}
+
 WIRE_MAIN(WIRE_TEST(a_zero_window_is_probed_after_an_rto_and_then_with_backoff),
           WIRE_TEST(a_window_that_opens_lets_data_go_at_once),
           WIRE_TEST(the_answer_to_a_probe_opens_the_window),
@@ -223,4 +315,9 @@ WIRE_MAIN(WIRE_TEST(a_zero_window_is_probed_after_an_rto_and_then_with_backoff),
           WIRE_TEST(acks_that_come_with_data_are_taken_at_zero_window),
           WIRE_TEST(a_rst_is_taken_at_zero_window), WIRE_TEST(a_fin_is_taken_at_zero_window),
           WIRE_TEST(reading_opens_the_window_and_says_so),
-          WIRE_TEST(a_probe_after_a_lost_update_is_answered_with_the_open_window))
+          WIRE_TEST(a_probe_after_a_lost_update_is_answered_with_the_open_window),
+          WIRE_TEST(an_urgent_pointer_is_taken_at_zero_window),
+          WIRE_TEST(an_empty_segment_elsewhere_at_zero_window_is_answered_and_its_ack_ignored),
+          WIRE_TEST(old_data_within_a_shrunken_window_is_sent_again),
+          WIRE_TEST(data_beyond_a_shrunken_window_does_not_time_the_connection_out),
+          WIRE_TEST(probes_while_the_window_waits_to_open_do_not_lock_up))
