@@ -17,7 +17,7 @@ static const char *check_ip(struct wire *w, const struct wire_packet *p)
     if (p->bytes[4] | p->bytes[5])
         return "IP ID is not 0"; /* 6864-4.1b */
     if (p->bytes[6] != 0x40 || p->bytes[7] != 0)
-        return "DF is not set, or it is a fragment";
+        return "DF is not set, or it is a fragment"; /* 791-3.1c */
     if (p->bytes[8] != w->config.ttl)
         return "TTL is not the configured one"; /* 9293-MUST-49 */
     if (p->src != w->our_addr)
@@ -76,7 +76,7 @@ static const char *check_window(struct wire_conn *c, const struct wire_packet *p
     if (c->peer_fin && ack == c->peer_fin_seq + 1)
         return NULL; /* behind the peer's FIN windows mean nothing */
     if (c->edge_known && before(edge, c->right_edge))
-        return "the window's right edge moved left"; /* U7 */
+        return "the window's right edge moved left"; /* U7, 9293-SHLD-14 */
     c->right_edge = edge;
     c->edge_known = true;
     return NULL;
@@ -109,7 +109,7 @@ static const char *check_sequence(struct wire *w, struct wire_conn *c, const str
     if (before(c->snd_high, seq))
         return "a sequence number beyond SND.NXT";
     if (p->payload_len > 1 && before(c->peer_edge, seq + p->payload_len))
-        return "data beyond the peer's window";
+        return "data beyond the peer's window"; /* 7323-2.4c */
     if (before(c->snd_high, end))
         c->snd_high = end;
     for (uint32_t i = 0; !w->any_payload && i < p->payload_len; i++)
@@ -126,9 +126,9 @@ static const char *check_ecn(const struct wire_conn *c, const struct wire_packet
     if (field != 0 && field != 2)
         return "an ECN field other than Not-ECT and ECT(0)"; /* 3168-6.1.2a */
     if (field && (!ecn || !p->payload_len))
-        return "ECT on what is not data, or was not negotiated"; /* 3168-5.2a, -6.1.1b, -6.1.1c */
+        return "ECT on what is not data, or was not negotiated"; /* 3168-5.2a, 3168-6.1.1b, 3168-6.1.1c */
     if (field && before(p->seq - c->iss, c->snd_high))
-        return "ECT on a retransmission or a window probe"; /* 3168-6.1.5a, -6.1.6a */
+        return "ECT on a retransmission or a window probe"; /* 3168-6.1.5a, 3168-6.1.6a */
     if (p->flags & SYN)
         return NULL;
     if (p->flags & (ECE | CWR) && !ecn)

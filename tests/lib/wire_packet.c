@@ -223,7 +223,7 @@ bool wire_parse(struct wire_packet *p, const char **why)
     if (p->len < 20 || ip[0] != 0x45 || get16(ip + 2) != p->len)
         *why = "not an IPv4 header of 20 bytes with the right length";
     else if (wire_sum(ip, 20, 0) != 0)
-        *why = "IPv4 checksum";
+        *why = "IPv4 checksum"; /* 791-3.1b */
     if (*why)
         return false;
     p->src = get32(ip + 12);
@@ -244,7 +244,7 @@ bool wire_parse(struct wire_packet *p, const char **why)
     uint64_t pseudo = pseudo_sum(ip, p->len - 20);
     uint16_t partial = (uint16_t)~wire_sum(NULL, 0, pseudo);
     if (p->needs_csum ? get16(tcp + 16) != partial : wire_sum(tcp, p->len - 20, pseudo) != 0)
-        *why = "TCP checksum";
+        *why = "TCP checksum"; /* 9293-MUST-2 */
     if (tcp[12] & 15)
         *why = "reserved bits"; /* 9293-GEN-3 */
     p->src_port = get16(tcp);

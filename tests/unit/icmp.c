@@ -59,7 +59,7 @@ static unsigned make_error(uint8_t *icmp, uint8_t type, uint8_t code, unsigned h
     return 8 + quote_len;
 }
 
-/* P12, 792-3 */
+/* 792-1, P12, 792-3 */
 static void a_message_below_8_bytes_or_with_a_wrong_checksum_is_dropped(void **state)
 {
     (void)state;

@@ -66,6 +66,7 @@ static void one_fragment_too_many_discards_the_datagram(void **state)
     assert_completes(w, 0, 8, true, REASS_FRAGMENTS * 8);
 }
 
+/* 1122-3.3.2d */
 static void one_datagram_too_many_pushes_out_the_oldest_of_its_source(void **state)
 {
     struct fragments *w = *state;
@@ -86,6 +87,7 @@ static void one_datagram_too_many_pushes_out_the_oldest_of_its_source(void **sta
     assert_completes(w, 8, 8, false, 16);
 }
 
+/* 1122-3.3.2d */
 static void a_new_source_pushes_out_the_oldest_of_all(void **state)
 {
     struct fragments *w = *state;
@@ -104,7 +106,7 @@ static void a_new_source_pushes_out_the_oldest_of_all(void **state)
     assert_waits(w, 8, 8, false);
 }
 
-/* F05 */
+/* 1122-3.3.2d, F05 */
 static void one_source_holds_at_most_half_of_the_bytes(void **state)
 {
     struct fragments *w = *state;

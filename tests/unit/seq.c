@@ -8,7 +8,7 @@
 #include "lib/random.h"
 #include "util/seq.h"
 
-/* I02: Distances up to 2^31 - 1 are ahead, from 2^31 + 1 on behind, wherever on the circle. */
+/* 9293-GEN-1, I02: Distances up to 2^31 - 1 are ahead, from 2^31 + 1 on behind, wherever on the circle. */
 static void before_and_after_turn_over_at_half_the_circle(void **state)
 {
     (void)state;
@@ -44,6 +44,7 @@ static void the_signed_distance_is_exact_at_its_ends(void **state)
     assert_int_equal(seq_diff(seq_add(a, 0x80000001), a), -INT32_MAX);
 }
 
+/* 9293-GEN-1 */
 static void sums_and_lengths_wrap(void **state)
 {
     (void)state;
@@ -68,6 +69,7 @@ static void max_and_min_follow_the_circle(void **state)
     assert_true(seq_eq(seq_min(after_wrap, after_wrap), after_wrap));
 }
 
+/* 9293-GEN-1 */
 static void comparisons_agree_with_64_bit_arithmetic(void **state)
 {
     (void)state;

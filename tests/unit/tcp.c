@@ -250,6 +250,7 @@ static void finishing_a_partial_checksum_gives_the_full_one(void **state)
     }
 }
 
+/* 9293-GEN-2 */
 static void sequence_space_counts_syn_and_fin(void **state)
 {
     (void)state;

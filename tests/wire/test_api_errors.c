@@ -27,7 +27,7 @@ static int connect_to(struct wire *w, int fd, uint32_t addr, uint16_t port)
     return mytcp_connect(w->stack, fd, (struct sockaddr *)&a, sizeof(a));
 }
 
-/* 9293-SEND-1, 9293-RECV-1, 9293-CLOSE-1, M01 */
+/* 9293-ABORT-1, 9293-STATUS-1, 9293-SEND-1, 9293-RECV-1, 9293-CLOSE-1, M01 */
 static void all_calls_are_ebadf(struct wire *w, int fd)
 {
     mytcp_stack *s = w->stack;
@@ -123,6 +123,7 @@ SCENARIO(socket_takes_tcp_over_ipv4_only)
     assert_true(mytcp_socket(w->stack, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP) >= 0);
 }
 
+/* 9293-OPEN-5 */
 SCENARIO(too_many_sockets_are_emfile)
 {
     w->config.sockets_max = 3;
@@ -146,7 +147,7 @@ SCENARIO(accepting_with_all_descriptors_in_use_is_emfile_and_loses_nothing)
     assert_true(mytcp_accept(w->stack, w->listener, NULL, NULL, 0) >= 0);
 }
 
-/* G255, M06 */
+/* 9293-MUST-43, G255, M06 */
 SCENARIO(bind_checks_its_address)
 {
     struct sockaddr_in a = wire_sockaddr(w->our_addr, 80);
@@ -170,7 +171,7 @@ SCENARIO(bind_checks_its_address)
     assert_in_range(ntohs(name.sin_port), w->config.port_min, w->config.port_max);
 }
 
-/* G058 */
+/* 9293-MUST-46, 9293-OPEN-2, G058 */
 SCENARIO(connect_checks_its_address)
 {
     struct sockaddr_in a = wire_sockaddr(w->peer_addr, 80);
@@ -179,7 +180,7 @@ SCENARIO(connect_checks_its_address)
     FAILS(w, mytcp_connect(w->stack, fd, (struct sockaddr *)&a, 3), EINVAL);
     a.sin_family = AF_INET6;
     FAILS(w, mytcp_connect(w->stack, fd, (struct sockaddr *)&a, sizeof(a)), EAFNOSUPPORT);
-    FAILS(w, connect_to(w, fd, 0xffffffff, 80), ENETUNREACH); /* 9293-MUST-46, G058 */
+    FAILS(w, connect_to(w, fd, 0xffffffff, 80), ENETUNREACH);
     FAILS(w, connect_to(w, fd, 0xe0000001, 80), ENETUNREACH);
     FAILS(w, connect_to(w, fd, 0x0a0000ff, 80), ENETUNREACH);
     assert_int_equal(connect_to(w, fd, 0, 80), -1);
@@ -189,7 +190,7 @@ SCENARIO(connect_checks_its_address)
     FAILS(w, connect_to(w, fd, w->peer_addr, 81), EINPROGRESS);
 }
 
-/* M06 */
+/* 9293-OPEN-7, M06 */
 SCENARIO(connecting_twice_is_ealready_then_eisconn)
 {
     wire_syn_sent(w);
@@ -258,7 +259,7 @@ SCENARIO(a_fresh_socket_can_do_little)
     assert_int_equal(wire_stats(w).sockets, 0);
 }
 
-/* M06, 9293-SEND-2 */
+/* 9293-OPEN-6, M06, 9293-SEND-2 */
 SCENARIO(a_listener_can_do_little_else)
 {
     char byte = 0;
@@ -286,7 +287,7 @@ SCENARIO(a_vector_that_is_not_there_is_efault)
     QUIET(w);
 }
 
-/* M09 */
+/* 9293-MUST-40, 5681-4.2a, M09 */
 SCENARIO(configurations_that_cannot_be_are_einval)
 {
     struct mytcp_config bad;

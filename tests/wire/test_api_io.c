@@ -304,7 +304,8 @@ SCENARIO(an_error_is_reported_once)
     assert_int_equal(wire_so_error(w), 0);
 }
 
-/* 9293-MUST-48, 9293-SHLD-21, 1122-3.4: the Diffserv field is the application's, in every segment, and may
+/* 9293-MUST-48, 9293-SHLD-21, 1122-3.4: the Diffserv field is the application's, in every segment,
+ * and may
  * change */
 SCENARIO(ip_tos_is_in_all_that_a_connection_sends)
 {

@@ -55,7 +55,7 @@ static void expect_gone(struct wire *w)
     QUIET(w);
 }
 
-/* G206, 9293-GEN-19, Figure 12, our side first */
+/* 9293-SA-FIN-7, G206, 9293-GEN-19, Figure 12, our side first */
 SCENARIO(we_close_first_then_the_peer)
 {
     fin_wait_2(w);
@@ -68,7 +68,7 @@ SCENARIO(we_close_first_then_the_peer)
     QUIET(w);
 }
 
-/* G206, 9293-GEN-19, Figure 12, the other side */
+/* 9293-SA-FIN-4, 9293-MUST-12, 9293-GEN-21, G206, 9293-GEN-19, Figure 12, the other side */
 SCENARIO(the_peer_closes_first_then_we)
 {
     close_wait(w);
@@ -123,7 +123,7 @@ SCENARIO(data_is_received_while_our_fin_is_unacknowledged)
     STATE(w, TCP_FIN_WAIT1);
 }
 
-/* 9293-SEND-4, 9293-SA-ACK-11, G211: half-close, our direction stays open */
+/* 9293-CLOSE-7, 9293-SEND-4, 9293-SA-ACK-11, G211: half-close, our direction stays open */
 SCENARIO(data_is_sent_after_the_peers_fin)
 {
     close_wait(w);
@@ -138,7 +138,7 @@ SCENARIO(data_is_sent_after_the_peers_fin)
     QUIET(w);
 }
 
-/* G201, 9293-CLOSE-5, G198: the FIN follows the last byte, in its segment if it fits */
+/* 2525-2.15, G201, 9293-CLOSE-5, G198: the FIN follows the last byte, in its segment if it fits */
 SCENARIO(the_fin_follows_all_data)
 {
     wire_passive(w);
@@ -183,7 +183,7 @@ SCENARIO(an_ack_of_data_alone_does_not_leave_fin_wait_1)
     STATE(w, TCP_FIN_WAIT2);
 }
 
-/* 9293-SA-ACK-13, G175 */
+/* 9293-CLOSE-7, 9293-SA-ACK-13, G175 */
 SCENARIO(only_the_ack_of_our_fin_leaves_last_ack)
 {
     last_ack(w);
@@ -221,7 +221,7 @@ SCENARIO(a_repeated_fin_in_closing_is_acknowledged_again)
     STATE(w, TCP_CLOSING);
 }
 
-/* G210, 9293-SA-FIN-3, B05 */
+/* 9293-RECV-6, G210, 9293-SA-FIN-3, B05 */
 SCENARIO(a_fin_above_a_hole_waits_for_the_hole)
 {
     wire_passive(w);
@@ -254,7 +254,7 @@ SCENARIO(a_bare_fin_above_a_hole_does_not_close)
     STATE(w, TCP_CLOSE_WAIT);
 }
 
-/* data behind a FIN is impossible: 9293-SA-TXT-2 */
+/* 9293-SA-TXT-4: data behind a FIN is impossible */
 SCENARIO(data_after_the_peers_fin_is_not_delivered)
 {
     close_wait(w);
@@ -266,7 +266,7 @@ SCENARIO(data_after_the_peers_fin_is_not_delivered)
     STATE(w, TCP_CLOSE_WAIT);
 }
 
-/* RFC 1122 4.2.2.13, R06: data that nobody can read any more */
+/* 9293-SHLD-3, 2525-2.17, R06: RFC 1122 4.2.2.13, data that nobody can read any more */
 SCENARIO(data_after_close_draws_a_rst)
 {
     wire_passive(w);
@@ -279,7 +279,7 @@ SCENARIO(data_after_close_draws_a_rst)
     expect_gone(w);
 }
 
-/* G174, 2525-2.17, R23 */
+/* 9293-SHLD-3, G174, 2525-2.17, R23 */
 SCENARIO(closing_with_unread_data_sends_a_rst)
 {
     wire_passive(w);
@@ -369,7 +369,7 @@ SCENARIO(a_rst_ends_closing_and_last_ack)
     assert_int_equal(wire_stats(w).time_wait, 0);
 }
 
-/* G179, G194, G205, 9293-ABORT-4, -5 */
+/* G179, G194, G205, 9293-ABORT-4, 9293-ABORT-5 */
 SCENARIO(an_abort_sends_a_rst_except_where_the_peer_knows_already)
 {
     static void (*const states[])(struct wire *) = {wire_passive, fin_wait_1, fin_wait_2,
@@ -388,7 +388,7 @@ SCENARIO(an_abort_sends_a_rst_except_where_the_peer_knows_already)
     assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
 }
 
-/* G185, G191, U13 */
+/* 9293-GEN-21, G185, G191, U13 */
 SCENARIO(readiness_follows_the_close)
 {
     wire_passive(w);
@@ -411,7 +411,7 @@ SCENARIO(shutting_down_reading_sends_nothing)
     STATE(w, TCP_ESTABLISHED);
 }
 
-/* G073, 9293-SA-SEQ-1, G081, G097: unacceptable segments are answered in the closing states, too */
+/* 9293-SA-SEQ-5, G073, G081, G097: unacceptable segments are answered in the closing states, too */
 SCENARIO(an_unacceptable_segment_draws_an_ack_in_every_closing_state)
 {
     static void (*const states[])(struct wire *) = {fin_wait_1, fin_wait_2, close_wait, closing,

@@ -145,6 +145,7 @@ SCENARIO(an_orphan_with_data_before_a_shut_window_is_given_up)
     assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
 }
 
+/* 9293-GEN-22 */
 SCENARIO(half_closed_and_unanswered_it_times_out)
 {
     w->config.data_retries = 2;

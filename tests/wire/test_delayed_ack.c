@@ -9,7 +9,7 @@ static void no_quick_acks(struct wire *w)
     wire_passive(w);
 }
 
-/* 9293-SHLD-18, 9293-MUST-40 */
+/* 5681-4.2a, 9293-SHLD-18, 9293-MUST-40 */
 SCENARIO(one_segment_is_acknowledged_after_40_ms)
 {
     no_quick_acks(w);
@@ -20,7 +20,7 @@ SCENARIO(one_segment_is_acknowledged_after_40_ms)
     assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
 }
 
-/* G078, 9293-SHLD-19 */
+/* 5681-4.2b, 2525-2.13, G078, 9293-SHLD-19 */
 SCENARIO(the_second_full_segment_is_acknowledged_at_once)
 {
     no_quick_acks(w);
@@ -33,6 +33,7 @@ SCENARIO(the_second_full_segment_is_acknowledged_at_once)
     }
 }
 
+/* 5681-4.2a */
 SCENARIO(the_time_counts_from_the_first_unacknowledged_segment)
 {
     no_quick_acks(w);
@@ -78,7 +79,7 @@ SCENARIO(the_first_segments_are_acknowledged_at_once)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 4 * MSS);
 }
 
-/* data of ours takes the ACK along */
+/* 9293-SA-TXT-3: data of ours takes the ACK along */
 SCENARIO(outgoing_data_carries_the_ack)
 {
     no_quick_acks(w);
@@ -90,7 +91,7 @@ SCENARIO(outgoing_data_carries_the_ack)
     QUIET(w);
 }
 
-/* 5681-3.2a */
+/* 9293-MAY-13, 5681-4.2b, 5681-3.2a */
 SCENARIO(a_segment_out_of_order_is_acknowledged_at_once)
 {
     no_quick_acks(w);

@@ -173,7 +173,7 @@ SCENARIO(by_default_we_do_not_ask_and_an_unasked_ece_means_nothing)
     no_ecn(w);
 }
 
-/* 3168-6.1.1d, -6.1.1b */
+/* 3168-6.1.1d, 3168-6.1.1b */
 SCENARIO(the_third_syn_asks_no_more_and_a_late_agreement_means_nothing)
 {
     ask(w);
@@ -285,7 +285,7 @@ SCENARIO(a_rst_echoes_nothing)
 
 /* ---- the sender ---- */
 
-/* 3168-6.1.2b, -6.1.2c, -6.1.2e: the window of ten segments becomes five; all ACKs of it have ECE */
+/* 3168-6.1.2b, 3168-6.1.2c, 3168-6.1.2e: the window of ten segments becomes five; all ACKs of it have ECE */
 SCENARIO(ece_halves_the_window_once_a_window_and_cwr_tells_of_it_once)
 {
     passive(w);
@@ -332,7 +332,7 @@ SCENARIO(ece_before_cwr_could_be_sent_is_the_same_mark)
     assert_true(wire_info(w).cwnd < 5 * MSS);
 }
 
-/* 3168-6.1.2b: a loss beside a mark is the same congestion; 3168-6.1.5a, -6.1.2e by the harness */
+/* 3168-6.1.2b: a loss beside a mark is the same congestion; 3168-6.1.5a, 3168-6.1.2e by the harness */
 SCENARIO(a_mark_and_a_loss_in_one_window_reduce_once)
 {
     passive(w);

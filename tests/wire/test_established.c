@@ -15,7 +15,7 @@ static void established(struct wire *w)
     wire_passive(w);
 }
 
-/* 9293-SA-TXT-1 */
+/* 9293-SA-TXT-2, 9293-SA-TXT-3, 9293-SA-TXT-1 */
 SCENARIO(data_in_order_is_delivered_and_acknowledged)
 {
     established(w);
@@ -51,7 +51,7 @@ SCENARIO(an_empty_segment_one_below_rcv_nxt_is_answered)
     QUIET(w);
 }
 
-/* 9293-SA-SEQ-1, 9293-SA-SEQ-3 */
+/* 9293-SA-SEQ-4, 9293-SA-SEQ-5 */
 SCENARIO(data_wholly_before_the_window_draws_an_ack)
 {
     established(w);
@@ -66,6 +66,7 @@ SCENARIO(data_wholly_before_the_window_draws_an_ack)
     wire_again(w);
 }
 
+/* 9293-SA-SEQ-4, 9293-SA-SEQ-5 */
 SCENARIO(data_wholly_beyond_the_window_draws_an_ack)
 {
     established(w);
@@ -76,7 +77,7 @@ SCENARIO(data_wholly_beyond_the_window_draws_an_ack)
     assert_int_equal(wire_info(w).recv_out_of_order, 0);
 }
 
-/* 9293-SA-SEQ-7, G063: the old part is cut off, the new is taken */
+/* 9293-SA-SEQ-4, 9293-SA-SEQ-6, G063: the old part is cut off, the new is taken */
 SCENARIO(data_partly_before_the_window_is_trimmed)
 {
     established(w);
@@ -89,7 +90,7 @@ SCENARIO(data_partly_before_the_window_is_trimmed)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1501, .sack = {{501, 1001}});
 }
 
-/* G065, G095: never a byte beyond what was offered */
+/* 9293-SA-SEQ-4, 9293-SA-SEQ-6, G065, G095: never a byte beyond what was offered */
 SCENARIO(data_partly_beyond_the_window_is_trimmed)
 {
     established(w);
@@ -113,7 +114,7 @@ SCENARIO(a_segment_without_ack_flag_is_dropped_in_silence)
     STATE(w, TCP_ESTABLISHED);
 }
 
-/* B01, 9293-SA-RST-2, 5961-3.2a */
+/* 9293-MUST-12, B01, 9293-SA-RST-2, 5961-3.2a */
 SCENARIO(a_rst_at_rcv_nxt_resets)
 {
     established(w);
@@ -134,7 +135,7 @@ SCENARIO(a_rst_at_rcv_nxt_resets_whatever_its_ack_says)
     assert_int_equal(wire_so_error(w), ECONNRESET);
 }
 
-/* G082, 9293-SA-RST-3, B01 */
+/* 5961-3.2a, G082, 9293-SA-RST-3, B01 */
 SCENARIO(a_rst_elsewhere_in_the_window_draws_a_challenge_ack)
 {
     established(w);
@@ -148,7 +149,7 @@ SCENARIO(a_rst_elsewhere_in_the_window_draws_a_challenge_ack)
     assert_int_equal(wire_stats(w).challenge_acks, 4);
 }
 
-/* B01, G071, G082, 9293-SA-RST-1 */
+/* 5961-3.2a, 9293-SA-SEQ-5, B01, G071, G082, 9293-SA-RST-1 */
 SCENARIO(a_rst_outside_the_window_is_dropped_in_silence)
 {
     established(w);
@@ -272,7 +273,8 @@ SCENARIO(data_with_an_old_ack_in_range_is_taken)
     READ(w, 10);
 }
 
-/* 9293-SA-ACK-2, 5961-5.2a, B03, B04: the lower bound is MAX.SND.WND below SND.UNA, and never below
+/* 9293-MAY-12, 9293-SA-ACK-2, 5961-5.2a, B03, B04: the lower bound is MAX.SND.WND below SND.UNA,
+ * and never below
  * what was really sent */
 SCENARIO(data_with_an_ack_of_long_ago_draws_an_ack_and_is_dropped)
 {

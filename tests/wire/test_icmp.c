@@ -63,6 +63,7 @@ SCENARIO(an_echo_request_with_ip_options_is_answered_without_them)
     assert_int_equal(OUT_ICMP(w, 0, 0)->len, 20 + 8 + 5);
 }
 
+/* 792-1 */
 SCENARIO(an_echo_request_with_a_bad_checksum_is_dropped)
 {
     wire_build_icmp(w, &packet, 8, 0, 1, "hello", 5);
@@ -82,7 +83,7 @@ SCENARIO(icmp_of_every_short_length_is_dropped)
     }
 }
 
-/* B13, 1122-3.2.2a, 1122-3.2.2.7, -8, -9, 6633-1 */
+/* B13, 1122-3.2.2a, 1122-3.2.2.7, 1122-3.2.2.8, 1122-3.2.2.9, 6633-1 */
 SCENARIO(other_types_draw_nothing)
 {
     static const uint8_t types[] = {0, 4, 5, 6, 9, 10, 13, 14, 15, 16, 17, 18, 30, 42, 255};
@@ -125,7 +126,7 @@ SCENARIO(an_echo_request_to_a_broadcast_address_draws_nothing)
 
 /* --- errors in: the state decides (RFC 5927) --- */
 
-/* B11, 9293-MUST-57 ff., G022, U14, 1122-3.2.2.1c */
+/* B11, G022, U14, 1122-3.2.2.1c */
 SCENARIO(a_hard_error_about_our_syn_fails_connect_with_its_errno)
 {
     static const struct {

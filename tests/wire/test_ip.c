@@ -163,7 +163,7 @@ SCENARIO(sources_that_are_not_unicast_or_are_ours_are_dropped)
     unharmed(w);
 }
 
-/* 1122-3.2.1.3d */
+/* 9293-MUST-57, 1122-3.2.1.3d */
 SCENARIO(destinations_that_are_not_ours_are_dropped)
 {
     static const uint32_t destinations[] = {0,          0x7f000001, 0x0a000003, 0x0a0000ff,
@@ -179,7 +179,7 @@ SCENARIO(destinations_that_are_not_ours_are_dropped)
     unharmed(w);
 }
 
-/* TTL 0 and 1, TOS, ID, DF: of no meaning to the receiver (1122-3.2.1.7b) */
+/* 9293-GEN-29: TTL 0 and 1, TOS, ID, DF: of no meaning to the receiver (1122-3.2.1.7b) */
 SCENARIO(fields_without_meaning_for_a_receiver_are_ignored)
 {
     established(w);

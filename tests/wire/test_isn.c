@@ -14,7 +14,7 @@ static uint32_t iss_now(struct wire *w)
     return iss;
 }
 
-/* 9293-MUST-8: one each 4 us, for the same 4-tuple */
+/* 9293-SHLD-1, 6528-1, 9293-MUST-8: one each 4 us, for the same 4-tuple */
 SCENARIO(the_number_of_a_tuple_moves_by_one_each_4_us)
 {
     static const uint64_t steps_us[] = {4, 40, 1000, 1000000, 3600 * SEC, 20000 * SEC};
@@ -28,7 +28,8 @@ SCENARIO(the_number_of_a_tuple_moves_by_one_each_4_us)
     }
 }
 
-/* 9293-MUST-9, 6528-1, B08: no constant offset between tuples, and another secret is another
+/* 9293-SHLD-1, 6528-2, 9293-MUST-9, 6528-1, B08: no constant offset between tuples, and another
+ * secret is another
  * function */
 SCENARIO(other_tuples_and_other_secrets_have_unrelated_numbers)
 {

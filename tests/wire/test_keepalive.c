@@ -31,7 +31,7 @@ SCENARIO(the_default_idle_time_is_two_hours)
     OUT(w, .flags = ACK, .seq = 0, .ack = 1);
 }
 
-/* 9293-MUST-27, 9293-SHLD-12 */
+/* 9293-MAY-5, 9293-MUST-27, 9293-SHLD-12 */
 SCENARIO(a_probe_goes_when_nothing_was_heard_for_the_idle_time)
 {
     keeping_alive(w);
@@ -134,7 +134,7 @@ SCENARIO(half_closed_connections_are_probed_too)
     OUT(w, .flags = ACK, .seq = 0, .ack = 2);
 }
 
-/* the peer's probes, from our side: with and without a byte of garbage (9293-MAY-6) */
+/* the peer's probes, from our side: with and without a byte of garbage */
 SCENARIO(the_peers_probes_are_answered)
 {
     wire_passive(w);

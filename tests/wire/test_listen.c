@@ -49,7 +49,7 @@ SCENARIO(a_segment_with_rst_is_ignored_whatever_else_it_says)
     assert_int_equal(wire_stats(w).half_open, 0);
 }
 
-/* S09, 9293-SA-LISTEN-2, G013 */
+/* 9293-GEN-13, S09, 9293-SA-LISTEN-2, G013 */
 SCENARIO(a_segment_with_ack_draws_a_rst_with_its_ack_number)
 {
     static const unsigned flags[] = {ACK, SYN | ACK, FIN | ACK, PSH | ACK, SYN | FIN | ACK};
@@ -105,7 +105,7 @@ SCENARIO(data_on_a_syn_is_delivered_once_after_the_handshake)
     wire_again(w);
 }
 
-/* G046 */
+/* 9293-OPEN-1, G046 */
 SCENARIO(syns_of_many_peers_are_each_answered)
 {
     listening(w);
@@ -118,7 +118,7 @@ SCENARIO(syns_of_many_peers_are_each_answered)
     assert_int_equal(wire_stats(w).half_open, 4);
 }
 
-/* G246, 9293-CLOSE-2 */
+/* 9293-ABORT-2, G246, 9293-CLOSE-2 */
 SCENARIO(closing_the_listener_sends_nothing_and_later_syns_draw_rst)
 {
     listening(w);
@@ -279,7 +279,8 @@ SCENARIO(a_port_can_be_listened_on_while_a_connection_opens_from_it)
     }
 }
 
-/* 7413-2, 7413-4.2a: nobody asked for TCP Fast Open: its option, with a cookie or without, means nothing, and
+/* 7413-2, 7413-4.2a: nobody asked for TCP Fast Open: its option, with a cookie or without, means
+ * nothing, and
  * what comes with the SYN is left for the peer to send again */
 SCENARIO(a_fast_open_cookie_is_ignored)
 {
@@ -293,6 +294,22 @@ SCENARIO(a_fast_open_cookie_is_ignored)
         assert_int_equal(p->len, 44); /* an MSS option alone */
     }
     assert_int_equal(mytcp_accept(w->stack, w->listener, NULL, NULL, 0), -1);
+}
+
+/* 1122-3.3.3b, 1122-3.3.2b: what can be received, less 40, is offered; what can be sent goes in one packet */
+SCENARIO(the_mtu_is_a_setting)
+{
+    static const uint32_t mtus[] = {68, 576, 1280, 9000, 65535};
+    for (unsigned i = 0; i < sizeof(mtus) / sizeof(*mtus); i++) {
+        w->config.mtu_bytes = mtus[i];
+        w->peer.mss = 65495;
+        w->fd = w->listener = -1;
+        wire_passive(w); /* looks at the MSS option */
+        WRITE(w, 70000);
+        assert_int_equal(OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = mtus[i] - 40)->len, mtus[i]);
+        wire_stop(w);
+        wire_reincarnate(w, w->irs);
+    }
 }
 
 WIRE_MAIN(WIRE_TEST(a_syn_draws_a_syn_ack_that_answers_the_offered_options),
@@ -313,4 +330,5 @@ WIRE_MAIN(WIRE_TEST(a_syn_draws_a_syn_ack_that_answers_the_offered_options),
           WIRE_TEST(a_peer_with_an_absurd_mss_gets_segments_of_the_configured_floor),
           WIRE_TEST(listening_on_the_port_of_connections_leaves_them_alone),
           WIRE_TEST(a_port_can_be_listened_on_while_a_connection_opens_from_it),
-          WIRE_TEST(a_fast_open_cookie_is_ignored))
+          WIRE_TEST(a_fast_open_cookie_is_ignored),
+          WIRE_TEST(the_mtu_is_a_setting))

@@ -169,7 +169,7 @@ SCENARIO(all_allocations_may_fail_from_any_point_on)
     }
 }
 
-/* M08 */
+/* 9293-OPEN-5, M08 */
 SCENARIO(any_allocation_of_a_connect_may_fail)
 {
     for (uint64_t k = 1; k < 60; k++) {

@@ -3,7 +3,7 @@
 
 enum { MSS = 1460 };
 
-/* 9293-SHLD-7 */
+/* 9293-SHLD-27, 9293-MAY-16, 896-1, 9293-SHLD-7 */
 SCENARIO(a_small_segment_waits_while_another_small_one_is_unacknowledged)
 {
     wire_passive(w);
@@ -100,6 +100,7 @@ SCENARIO(closing_draws_the_cork)
     OUT(w, .flags = FIN | PSH | ACK, .seq = 1, .ack = 1, .len = 10);
 }
 
+/* 9293-MAY-15 */
 SCENARIO(msg_more_holds_until_the_write_without_it)
 {
     wire_passive(w);
@@ -112,7 +113,7 @@ SCENARIO(msg_more_holds_until_the_write_without_it)
     QUIET(w);
 }
 
-/* 9293-MUST-60, 9293-MUST-61: PSH when the buffer is emptied */
+/* 9293-MUST-61: PSH when the buffer is emptied */
 SCENARIO(psh_is_set_on_the_last_segment_of_a_write_only)
 {
     w->config.push_each_burst = 0;

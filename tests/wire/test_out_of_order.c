@@ -15,7 +15,7 @@ static void piece(struct wire *w, uint32_t from, uint32_t to, bool garbage)
     drain(w);
 }
 
-/* G170 */
+/* 9293-SA-SEQ-7, 9293-SHLD-31, 2525-2.5, G170 */
 SCENARIO(any_order_of_five_segments_delivers_the_stream)
 {
     static const uint8_t orders[][5] = {{4, 3, 2, 1, 0}, {1, 0, 3, 2, 4}, {2, 4, 0, 1, 3},
@@ -29,7 +29,7 @@ SCENARIO(any_order_of_five_segments_delivers_the_stream)
     }
 }
 
-/* 9293-RECV-3, 9293-SA-TXT-1 */
+/* 9293-SA-SEQ-7, 9293-RECV-3, 9293-SA-TXT-1 */
 SCENARIO(nothing_is_delivered_before_the_hole_is_filled)
 {
     wire_passive(w);
@@ -43,7 +43,7 @@ SCENARIO(nothing_is_delivered_before_the_hole_is_filled)
     READ(w, 201);
 }
 
-/* first arrival of a byte wins, so that nobody rewrites the stream later */
+/* 9293-SA-SEQ-6: first arrival of a byte wins, so that nobody rewrites the stream later */
 SCENARIO(overlaps_do_not_replace_what_came_first)
 {
     wire_passive(w);

@@ -1,7 +1,7 @@
 /* When a RST is sent, and exactly which (RFC 9293 3.5.2, 3.10.7.1). */
 #include "lib/wire.h"
 
-/* G061, S08, 9293-SA-CLOSED-2: <SEQ=0><ACK=SEG.SEQ+SEG.LEN>; SYN and FIN count */
+/* 9293-GEN-2, G061, S08, 9293-SA-CLOSED-2: <SEQ=0><ACK=SEG.SEQ+SEG.LEN>; SYN and FIN count */
 SCENARIO(a_segment_without_ack_to_a_closed_port_draws_rst_ack_behind_it)
 {
     static const struct {

@@ -343,7 +343,8 @@ SCENARIO(an_idle_connection_restarts_from_the_initial_window)
     assert_int_equal(burst, 10);
 }
 
-/* 9293-MUST-20, 9293-SHLD-9, 9293-MUST-47: R1 is three retransmissions: the application can know, and goes on */
+/* 9293-MUST-20, 9293-SHLD-9, 9293-MUST-47: R1 is three retransmissions: the application can know,
+ * and goes on */
 SCENARIO(at_r1_so_error_tells_of_the_trouble_once_and_progress_takes_it_back)
 {
     wire_passive(w);
@@ -366,7 +367,8 @@ SCENARIO(at_r1_so_error_tells_of_the_trouble_once_and_progress_takes_it_back)
     }
 }
 
-/* 5482-1: the peer's wishes (RFC 5482, option 28) do not change what the application has set, nor anything */
+/* 5482-1: the peer's wishes (RFC 5482, option 28) do not change what the application has set, nor
+ * anything */
 SCENARIO(a_user_timeout_option_changes_nothing)
 {
     static const uint8_t option[] = {28, 4, 0, 1, 1, 1, 1, 1}; /* one second */

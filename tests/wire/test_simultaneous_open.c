@@ -93,7 +93,7 @@ SCENARIO(an_unacceptable_ack_draws_a_rst_and_changes_nothing)
     STATE(w, TCP_ESTABLISHED);
 }
 
-/* 9293-CLOSE-4, 9293-SA-FIN-4 */
+/* 9293-CLOSE-4 */
 SCENARIO(closing_in_syn_received_sends_a_fin)
 {
     crossed(w);

@@ -1,6 +1,8 @@
 /* The same call or segment in each state of a close (RFC 9293 3.10): what differs and what does not. */
 #include "lib/wire.h"
 
+#include <fcntl.h>
+
 static const int closing_states[] = {TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_CLOSE_WAIT,
                                      TCP_CLOSING,   TCP_LAST_ACK,  TCP_TIME_WAIT};
 enum { STATES = 6 };
@@ -167,7 +169,8 @@ SCENARIO(every_state_is_told_by_its_name)
     named(w, w->listener, TCP_LISTEN, "LISTEN");
 }
 
-/* 9293-SA-LISTEN-6, 9293-SA-SEC-1, 9293-SA-SEC-2, 9293-GEN-29: a host without levels of security ignores
+/* 9293-SA-LISTEN-6, 9293-SA-SEC-1, 9293-SA-SEC-2, 9293-GEN-29: a host without levels of security
+ * ignores
  * what says so, and precedence means nothing to TCP (RFC 9293 A.1, RFC 2873) */
 SCENARIO(security_and_precedence_are_ignored_from_listen_to_the_end)
 {
@@ -193,6 +196,41 @@ SCENARIO(security_and_precedence_of_a_syn_ack_are_ignored)
     READ(w, 10);
 }
 
+/* The driver of a blocking call: our FIN goes out, the peer acknowledges it. */
+static int peer_acknowledges_the_fin(void *ctx, uint64_t deadline_us)
+{
+    struct wire *w = ctx;
+    (void)deadline_us;
+    OUT(w, .flags = FIN | PSH | ACK, .seq = 1, .ack = 1, .len = 10);
+    w->now_us += 50 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = 12);
+    return 0;
+}
+
+static uint64_t clock_us(void *ctx) { return ((struct wire *)ctx)->now_us; }
+
+/* 9293-SA-ACK-10 */
+SCENARIO(a_lingering_close_returns_when_our_fin_is_acknowledged)
+{
+    struct mytcp_driver driver = {.ctx = w, .now_us = clock_us, .wait = peer_acknowledges_the_fin};
+    struct linger linger = {.l_onoff = 1, .l_linger = 5};
+    wire_passive(w);
+    assert_int_equal(mytcp_attach(w->stack, &driver), 0);
+    assert_int_equal(
+        mytcp_setsockopt(w->stack, w->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+    assert_int_equal(mytcp_fcntl(w->stack, w->fd, F_SETFL, 0), 0);
+    WRITE(w, 10);
+    uint64_t before = w->now_us;
+    assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+    assert_int_equal(w->now_us, before + 50 * MS);
+    assert_int_equal(mytcp_attach(w->stack, NULL), 0);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).sockets, 2); /* the TCB is kept: FIN-WAIT-2 */
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 12);
+    OUT(w, .flags = ACK, .seq = 12, .ack = 2);
+    assert_int_equal(wire_stats(w).time_wait, 1);
+}
+
 WIRE_MAIN(WIRE_TEST(connecting_a_connection_is_eisconn_and_sends_nothing),
           WIRE_TEST(after_our_fin_nothing_can_be_sent_and_closing_again_sends_nothing),
           WIRE_TEST(what_came_before_the_peers_fin_is_read_first_then_the_end),
@@ -201,4 +239,5 @@ WIRE_MAIN(WIRE_TEST(connecting_a_connection_is_eisconn_and_sends_nothing),
           WIRE_TEST(an_abort_after_both_fins_sends_nothing),
           WIRE_TEST(every_state_is_told_by_its_name),
           WIRE_TEST(security_and_precedence_are_ignored_from_listen_to_the_end),
-          WIRE_TEST(security_and_precedence_of_a_syn_ack_are_ignored))
+          WIRE_TEST(security_and_precedence_of_a_syn_ack_are_ignored),
+          WIRE_TEST(a_lingering_close_returns_when_our_fin_is_acknowledged))

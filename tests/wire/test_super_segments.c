@@ -176,7 +176,8 @@ SCENARIO(an_ack_into_the_middle_of_a_super_segment_counts)
     assert_int_equal(wire_info(w).send_unacked, 7 * MSS - 7);
 }
 
-/* the checksum of data sent without tx_csum is full even in offload setups of GSO 0 */
+/* 9293-SHLD-28; the checksum of data sent without tx_csum is full even in offload setups of GSO 0
+ * */
 SCENARIO(without_offloads_everything_is_plain)
 {
     wire_passive(w);

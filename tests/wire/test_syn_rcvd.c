@@ -54,7 +54,7 @@ SCENARIO(an_unacceptable_ack_draws_a_rst_and_changes_nothing)
     assert_true(accept_now(w) >= 0);
 }
 
-/* G054, G207, 9293-SA-RST-4 */
+/* 9293-GEN-13, G054, G207, 9293-SA-RST-4 */
 SCENARIO(a_rst_at_rcv_nxt_returns_to_listen_and_the_application_never_knows)
 {
     wire_syn_received(w);
@@ -86,7 +86,7 @@ SCENARIO(a_rst_elsewhere_does_not_reset)
     assert_true(accept_now(w) >= 0);
 }
 
-/* 9293-SA-SEQ-1, G055: an unacceptable segment draws an ACK */
+/* 9293-SA-SEQ-5, G055: an unacceptable segment draws an ACK */
 SCENARIO(a_segment_outside_the_window_draws_an_ack_and_does_not_establish)
 {
     wire_syn_received(w);

@@ -1,7 +1,7 @@
 /* SYN-SENT (RFC 9293 3.10.7.3) and what becomes of connect(). */
 #include "lib/wire.h"
 
-/* 9293-OPEN-3, 9293-MUST-14, 9293-SHLD-5 */
+/* 1122-3.3.2b, 9293-OPEN-3, 9293-MUST-14, 9293-SHLD-5 */
 SCENARIO(connect_sends_a_syn_with_all_options)
 {
     wire_aim(w, true);
@@ -10,7 +10,7 @@ SCENARIO(connect_sends_a_syn_with_all_options)
     assert_int_equal(wire_ready(w, w->fd), 0);
 }
 
-/* 9293-SA-SYNSENT-8, 9293-GEN-8 */
+/* 9293-SA-SYNSENT-3, 9293-SA-SYNSENT-8, 9293-GEN-8 */
 SCENARIO(a_syn_ack_establishes_and_is_acknowledged_at_once)
 {
     wire_active(w);
@@ -33,7 +33,7 @@ static unsigned reset_by(struct wire *w, uint32_t ack)
     return syns;
 }
 
-/* B18, G030, G215, 9293-SA-SYNSENT-1, G037 */
+/* 9293-SA-SYNSENT-3, B18, G030, G215, 9293-SA-SYNSENT-1, G037 */
 SCENARIO(an_ack_of_what_was_not_sent_draws_a_rst_and_changes_nothing)
 {
     static const uint32_t acks[] = {0, 2, (uint32_t)-1, 1000, 0x80000000};
@@ -61,7 +61,7 @@ SCENARIO(a_rst_with_an_unacceptable_ack_is_dropped_in_silence)
     STATE(w, TCP_SYN_SENT);
 }
 
-/* G049, G215, 9293-SA-SYNSENT-4 */
+/* 9293-SA-SYNSENT-6, G049, G215, 9293-SA-SYNSENT-4 */
 SCENARIO(a_rst_that_acknowledges_the_syn_refuses_the_connection)
 {
     wire_syn_sent(w);
@@ -146,7 +146,7 @@ SCENARIO(closing_in_syn_sent_sends_nothing_and_a_late_syn_ack_draws_rst)
     QUIET(w);
 }
 
-/* 9293-SA-SYNSENT-3 and 7323-2.2b: what the peer does not offer is off */
+/* 7323-2.2b: what the peer does not offer is off */
 SCENARIO(options_that_the_syn_ack_lacks_are_off)
 {
     w->peer = (struct wire_peer){.mss = 1000};

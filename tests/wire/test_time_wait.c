@@ -120,7 +120,7 @@ SCENARIO(a_syn_within_the_old_sequence_space_opens_nothing)
     assert_int_equal(wire_stats(w).time_wait, 1);
 }
 
-/* S06, 6191-1 */
+/* 9293-SHLD-4, S06, 6191-1 */
 SCENARIO(a_syn_with_a_newer_timestamp_opens_a_new_connection_whatever_its_number)
 {
     w->peer.ts = true;
@@ -230,7 +230,7 @@ SCENARIO(a_record_holds_64_bytes_at_most)
         fail_msg("20 records took %llu bytes", (unsigned long long)grown);
 }
 
-/* timestamps of the old connection protect it (7323-5.3-R1): the ACKs of TIME-WAIT carry them */
+/* timestamps of the old connection protect it: the ACKs of TIME-WAIT carry them */
 SCENARIO(its_acks_carry_timestamps_if_the_connection_did)
 {
     w->peer.ts = true;

@@ -124,7 +124,7 @@ SCENARIO(a_rst_needs_no_timestamps)
     STATE(w, TCP_CLOSE);
 }
 
-/* B15, 7323-5.3-R3, 7323-4.3d: a spoofed timestamp must not blind PAWS */
+/* 7323-5.3-R2, B15, 7323-5.3-R3, 7323-4.3d: a spoofed timestamp must not blind PAWS */
 SCENARIO(an_unacceptable_segment_does_not_change_what_is_remembered)
 {
     with_timestamps(w);
@@ -186,7 +186,7 @@ SCENARIO(our_clock_ticks_once_a_millisecond)
     assert_int_equal(after - before, 10000);
 }
 
-/* B10 */
+/* 7323-7, B10 */
 SCENARIO(each_connection_has_an_offset_of_its_own)
 {
     uint32_t tsval[4];
@@ -201,7 +201,7 @@ SCENARIO(each_connection_has_an_offset_of_its_own)
     }
 }
 
-/* 7323-7, 9293-MUST-16, G226: options shorten the payload, the MSS option stays */
+/* 9293-MUST-16, G226: options shorten the payload, the MSS option stays */
 SCENARIO(data_segments_are_12_bytes_shorter)
 {
     with_timestamps(w);

@@ -12,7 +12,7 @@ static int at_mark(struct wire *w)
     return yes;
 }
 
-/* 9293-SEND-5, 9293-MUST-62, 6093-1 */
+/* 9293-MUST-30, 9293-SEND-5, 9293-MUST-62, 6093-1 */
 SCENARIO(msg_oob_marks_the_last_byte)
 {
     wire_passive(w);
@@ -26,7 +26,7 @@ SCENARIO(msg_oob_marks_the_last_byte)
     OUT(w, .flags = ACK, .seq = 102, .ack = 1, .len = 10);
 }
 
-/* 9293-MUST-31: of any length, and beyond the field's reach it says 65535 */
+/* of any length, and beyond the field's reach it says 65535 */
 SCENARIO(all_segments_before_the_urgent_byte_say_where_it_is)
 {
     wire_passive(w);
@@ -51,7 +51,8 @@ SCENARIO(a_retransmission_is_as_urgent)
     OUT(w, .flags = URG | ACK, .seq = 1, .ack = 1, .len = 5, .urg = 5);
 }
 
-/* 6093-2, 9293-MUST-32: in line, with POLLPRI and a mark before the last urgent byte (as on Linux)
+/* 9293-MUST-30, 9293-MUST-33, 9293-RECV-4, 6093-2, 9293-MUST-32: in line, with POLLPRI and a mark
+ * before the last urgent byte (as on Linux)
  */
 SCENARIO(received_urgent_data_is_in_line_and_reading_stops_at_the_mark)
 {

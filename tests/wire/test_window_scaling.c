@@ -43,7 +43,7 @@ SCENARIO(the_window_of_the_syn_ack_is_not_scaled)
     assert_int_equal(wire_info(w).snd_wnd, 1000 * 128);
 }
 
-/* G085, 7323-2.3a */
+/* 9293-REC-1, G085, 7323-2.3a */
 SCENARIO(windows_are_shifted_by_what_the_syn_said)
 {
     for (int shift = 0; shift <= 14; shift++) {
@@ -98,7 +98,8 @@ SCENARIO(an_unscaled_window_of_65535_is_not_negative)
     assert_int_equal(wire_info(w).send_unacked, 65535 - 65535 % 1460);
 }
 
-/* 7323-2.4a, G066: a segment is in the window if any ACK of ours would have had it there */
+/* 7323-2.4b, 7323-2.4a, G066: a segment is in the window if any ACK of ours would have had it
+ * there */
 SCENARIO(all_that_was_ever_offered_stays_acceptable)
 {
     w->config.rcvbuf_bytes = 100000; /* not a multiple of the scale's unit */

@@ -55,7 +55,7 @@ SCENARIO(the_answer_to_a_probe_opens_the_window)
     OUT(w, .flags = ACK, .seq = 1 + taken, .ack = 1, .len = MSS);
 }
 
-/* R04, 9293-MUST-37 */
+/* 6429-1, R04, 9293-MUST-37 */
 SCENARIO(a_peer_that_answers_probes_is_never_given_up)
 {
     shut_by_peer(w);
@@ -97,7 +97,7 @@ SCENARIO(data_in_flight_when_the_window_shuts_is_sent_again_if_lost)
     STATE(w, TCP_ESTABLISHED);
 }
 
-/* 9293-MUST-34, 9293-SHLD-15, G069 */
+/* 7323-2.4c, 9293-MUST-34, 9293-SHLD-15, G069 */
 SCENARIO(a_window_that_shrinks_below_snd_nxt_stops_new_data)
 {
     wire_passive(w);
@@ -132,7 +132,7 @@ static void shut_by_us(struct wire *w)
     MARK(w);
 }
 
-/* 9293-GEN-25, S10, G090 */
+/* 9293-SA-SEQ-3, 9293-MAY-8, 9293-GEN-25, S10, G090 */
 SCENARIO(a_probe_of_our_zero_window_is_answered)
 {
     shut_by_us(w);
@@ -144,7 +144,7 @@ SCENARIO(a_probe_of_our_zero_window_is_answered)
     QUIET(w);
 }
 
-/* 9293-MUST-66: at zero window ACK, URG and RST still count; the FIN needs no window (S10) */
+/* 9293-SA-SEQ-1: at zero window ACK, URG and RST still count; the FIN needs no window (S10) */
 SCENARIO(acks_are_taken_at_zero_window)
 {
     shut_by_us(w);
@@ -156,6 +156,7 @@ SCENARIO(acks_are_taken_at_zero_window)
     assert_int_equal(wire_info(w).send_queued, 0);
 }
 
+/* 9293-SA-SEQ-3, 9293-GEN-30 */
 SCENARIO(acks_that_come_with_data_are_taken_at_zero_window)
 {
     shut_by_us(w); /* both directions full: the peer's data is too much, its ACK is not */
@@ -168,7 +169,7 @@ SCENARIO(acks_that_come_with_data_are_taken_at_zero_window)
     assert_int_equal(wire_info(w).send_queued, 0);
 }
 
-/* S10 */
+/* 9293-MUST-66, S10 */
 SCENARIO(a_rst_is_taken_at_zero_window)
 {
     shut_by_us(w);
@@ -242,7 +243,8 @@ static void ten_in_flight(struct wire *w)
         OUT(w, .flags = ACK, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
 }
 
-/* 9293-SHLD-16: what lies within the shrunken window is sent again as ever, the rest is not (9293-MAY-7) */
+/* 9293-SHLD-16: what lies within the shrunken window is sent again as ever, the rest is not
+ * (9293-MAY-7) */
 SCENARIO(old_data_within_a_shrunken_window_is_sent_again)
 {
     static struct wire_packet p;
@@ -283,7 +285,8 @@ SCENARIO(data_beyond_a_shrunken_window_does_not_time_the_connection_out)
     assert_true(wire_poll(w, &p) && p.payload_len == MSS);
 }
 
-/* 2525-2.12: one octet read of a full buffer is no window; octets that probe it take nothing away, and the ACKs
+/* 2525-2.12: one octet read of a full buffer is no window; octets that probe it take nothing away,
+ * and the ACKs
  * that come with them count */
 SCENARIO(probes_while_the_window_waits_to_open_do_not_lock_up)
 {
