@@ -69,7 +69,7 @@ $(B)/tests/bench: $(call objects,rel,$(wildcard tests/bench/*.c)) $(B)/libmytcp.
 	$(CC) -o $@ $^ -pthread
 
 .SECONDARY:
-.PHONY: all test sim demo bench bench-paths soak check matrix fuzz install clean
+.PHONY: all test sim demo bench bench-paths soak instruments check matrix fuzz install clean
 
 test:
 	tests/deps.sh test
@@ -100,6 +100,10 @@ soak:
 	tests/deps.sh test
 	$(MAKE) -j$$(nproc) all $(B)/tests/live
 	tests/soak/run.sh $(B)
+
+instruments:
+	tests/deps.sh instruments
+	tests/instruments/run.sh $(B)
 
 check:
 	tests/deps.sh check

@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/deps.sh demo|test|bench|check|fuzz: is everything there that `make WHAT` needs? What is missing is
+# tests/deps.sh demo|test|bench|check|fuzz|instruments: is everything there that `make WHAT` needs? What is missing is
 # installed if that is possible (root on Debian or Ubuntu), else the line that does it is printed.
 set -u
 PATH=$PATH:/usr/sbin:/sbin
@@ -54,7 +54,7 @@ look()
     need linux-libc-dev header linux/if_tun.h
     need util-linux has unshare
     case $what in
-    demo | test | bench)
+    demo | test | bench | instruments)
         need iproute2 has ip
         need iproute2 has ss
         ;;
@@ -67,7 +67,7 @@ look()
         ;;
     esac
     case $what in
-    test | check)
+    test | check | instruments)
         need libcmocka-dev header cmocka.h
         ;;
     esac
@@ -80,7 +80,12 @@ look()
         need clang has clang
         need binutils has objdump
         ;;
-    fuzz)
+    instruments)
+        need valgrind has valgrind
+        ;;
+    esac
+    case $what in
+    fuzz | instruments)
         need clang has clang
         if has clang >/dev/null; then
             need "$(clang_runtime_package)" fuzzer_runtime
@@ -102,9 +107,9 @@ install_them()
 }
 
 case $what in
-demo | test | bench | check | fuzz) ;;
+demo | test | bench | check | fuzz | instruments) ;;
 *)
-    echo "usage: tests/deps.sh demo|test|bench|check|fuzz" >&2
+    echo "usage: tests/deps.sh demo|test|bench|check|fuzz|instruments" >&2
     exit 2
     ;;
 esac
