@@ -28,7 +28,7 @@ void tcp_learn_syn(struct tcb *t, const struct tcp_env *env, const struct tcp_se
     t->snd_wl2 = seg->ack;
 }
 
-void tcp_established(struct tcb *t, struct tcp_env *env)
+static void established(struct tcb *t, struct tcp_env *env)
 {
     uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
     t->state = ST_ESTABLISHED;
@@ -40,18 +40,30 @@ void tcp_established(struct tcb *t, struct tcp_env *env)
     t->rtt_seq = t->snd_una;
     t->error = 0;
     t->soft_error = false;
-    /* RFC 5681 3.1: after a lost SYN the window starts with one segment */
-    cc_set_initial_window(&t->cc, mss, t->syn_retx ? 1 : env->params.initial_window_segments);
-    if (t->syn_retx) rtt_after_lost_syn(&t->rtt);
-    if (!t->syn_retx && t->handshake_us) {
+    /* 6928-2: one SYN may be lost by chance; after more the window starts with one segment */
+    cc_set_initial_window(&t->cc, mss, t->syn_retx > 1 ? 1 : env->params.initial_window_segments);
+    if (t->handshake_us) {
         rtt_sample(&t->rtt, &env->params, t->handshake_us);
-        t->recovery.min_rtt_us = t->handshake_us;
+        recovery_measured(&t->recovery, t->handshake_us, env->now_us);
+    } else if (t->syn_retx) {
+        rtt_after_lost_syn(&t->rtt);
     }
     tcp_loss_pace(t, env);
     if (t->fin_queued) t->state = ST_FIN_WAIT_1; /* closed while it was opening */
     if (t->passive) env->count.opened_passive++;
     else env->count.opened_active++;
     tcb_arm_keepalive(t, env);
+}
+
+void tcp_handshake_done(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)
+{
+    uint64_t us = env->now_us - t->sent_us;
+    if (t->syn_retx) { /* which of the SYNs this answers, only the echo tells (Karn) */
+        uint64_t age_us = tcb_echo_age(t, env, seg);
+        us = age_us == UINT64_MAX ? 0 : max_u64(age_us, env->params.timestamp_clock_us);
+    }
+    t->handshake_us = (uint32_t)min_u64(us, UINT32_MAX);
+    established(t, env);
 }
 
 bool tcp_rst_for(const struct tcp_segment *seg, struct tcp_segment *rst)
@@ -80,8 +92,7 @@ static struct tcp_verdict syn_sent_established(struct tcb *t, struct tcp_env *en
                                                const struct tcp_segment *seg, struct buf **owner)
 {
     t->snd_una = seg->ack;
-    t->handshake_us = (uint32_t)min_u64(env->now_us - t->sent_us, UINT32_MAX);
-    tcp_established(t, env);
+    tcp_handshake_done(t, env, seg);
     t->mark |= MARK_ACK;
     /* text or FIN that came with it, as from the sixth step on */
     struct tcp_segment rest = *seg;

@@ -190,8 +190,7 @@ static struct tcp_verdict input_ack_syn_rcvd(struct tcb *t, struct tcp_env *env,
     t->snd_wnd = t->snd_wnd_max = (uint32_t)seg->window << t->snd_wscale;
     t->snd_wl1 = seg->seq;
     t->snd_wl2 = seg->ack;
-    t->handshake_us = (uint32_t)min_u64(env->now_us - t->sent_us, UINT32_MAX);
-    tcp_established(t, env);
+    tcp_handshake_done(t, env, seg);
     return dropped(DROP_NONE);
 }
 

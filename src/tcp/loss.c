@@ -24,22 +24,27 @@ static bool reduced(const struct tcb *t)
 static void reduce(struct tcb *t, const struct cc_event *event)
 {
     cc_on_loss(&t->cc, event);
+    recovery_deserved(&t->recovery);
     t->cwr_due = t->ecn_ok;
 }
 
-static void begin_fast(struct tcb *t, struct tcp_env *env)
+/* What ACKs deliver lets retransmissions go (RFC 6937). */
+static void regulate(struct tcb *t, uint32_t delivered_bytes, uint32_t mss, bool progress)
+{
+    uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    t->cc.cwnd = recovery_prr_cwnd(&t->recovery, pipe, t->cc.ssthresh, delivered_bytes, mss, progress);
+}
+
+static void begin_fast(struct tcb *t, struct tcp_env *env, uint32_t delivered_bytes)
 {
     struct cc_event event = tcb_cc_event(t, env);
     uint32_t prior_cwnd = t->cc.cwnd, prior_ssthresh = t->cc.ssthresh;
     /* what limited transmit sent beyond cwnd does not count (RFC 5681 3.2 step 2) */
     event.flight_bytes = min_u32(in_flight(t), t->cc.cwnd);
     if (!reduced(t)) reduce(t, &event);
-    recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, event.mss, t->sack_ok, prior_cwnd,
-                        prior_ssthresh);
-    if (t->sack_ok) { /* the fast retransmission; what ACKs deliver lets the rest go (RFC 6937) */
-        uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
-        t->cc.cwnd = recovery_prr_cwnd(&t->recovery, pipe, t->cc.ssthresh, 0, event.mss, false);
-    }
+    recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, delivered_bytes, event.mss, t->sack_ok,
+                        prior_cwnd, prior_ssthresh);
+    if (t->sack_ok) regulate(t, 0, event.mss, false); /* the fast retransmission */
     t->probe_at_us = TIME_NEVER;
     t->mark |= MARK_LOOK;
     env->count.fast_recoveries++;
@@ -54,7 +59,9 @@ static struct recovery_ack moment(const struct tcb *t, const struct tcp_env *env
 void tcp_loss_reorder(struct tcb *t, struct tcp_env *env)
 {
     struct recovery_ack now = moment(t, env);
-    if (recovery_reorder_timeout(&t->recovery, &now)) begin_fast(t, env);
+    bool lost = recovery_reorder_timeout(&t->recovery, &now);
+    if (lost && t->recovery.mode == RECOVERY_NONE) begin_fast(t, env, 0);
+    else if (lost && t->recovery.mode == RECOVERY_FAST) regulate(t, 0, current_mss(t, env), false);
     t->mark |= MARK_LOOK;
 }
 
@@ -135,17 +142,20 @@ static void restart_timers(struct tcb *t, struct tcp_env *env)
     t->unacked_us = env->now_us;
 }
 
-/* One sample a round trip, of what was sent once (Karn); else of the echo, which is not ambiguous. A forged
- * echo cannot lie in the future. */
+/* When the TSval that the segment echoes was ours, at the latest. */
+static uint64_t echo_us(const struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
+{
+    uint64_t age_us = tcb_echo_age(t, env, seg), clock_us = env->params.timestamp_clock_us;
+    uint64_t tick_end_us = (env->now_us / clock_us + 1) * clock_us - 1;
+    if (age_us == UINT64_MAX) return age_us;
+    return tick_end_us > age_us ? tick_end_us - age_us : 0;
+}
+
+/* One sample a round trip, of what was sent once (Karn); else of the echo, which is not ambiguous. */
 static void learn_rtt(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, uint32_t rtt_us)
 {
-    uint64_t us = rtt_us;
-    if (!us && t->ts_ok && seg->has_ts && seg->tsecr) {
-        uint32_t ticks = tcb_tsval(t, env) - seg->tsecr;
-        if (ticks > INT32_MAX) return;
-        us = max_u64((uint64_t)ticks * env->params.timestamp_clock_us, 1);
-    }
-    if (!us) return;
+    uint64_t us = rtt_us ? rtt_us : max_u64(tcb_echo_age(t, env, seg), 1);
+    if (us == UINT64_MAX) return;
     t->backoff = 0;
     if (seq_lt(seg->ack, t->rtt_seq)) return;
     t->rtt_seq = seq_add(t->snd_nxt, 1);
@@ -170,6 +180,13 @@ static void congested(struct tcb *t, const struct cc_event *e)
     t->cc.cwnd = min_u32(t->cc.cwnd, cwnd);
 }
 
+static void leave_fast(struct tcb *t, const struct cc_event *e)
+{
+    uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    t->cc.cwnd = t->cc.ssthresh;
+    if (!t->sack_ok) t->cc.cwnd = min_u32(t->cc.ssthresh, max_u32(pipe, e->mss) + e->mss); /* RFC 6582 */
+}
+
 static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e,
                     const struct recovery_news *news, uint8_t mode_before)
 {
@@ -178,17 +195,12 @@ static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e
         return;
     }
     if (e->ece) congested(t, e);
-    if (news->lost) begin_fast(t, env);
+    if (news->ended && mode_before == RECOVERY_FAST) leave_fast(t, e);
+    if (news->lost) begin_fast(t, env, e->delivered_bytes);
     if (news->probe_repaired && !reduced(t)) reduce(t, e);
-    uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
     if (t->recovery.mode == RECOVERY_FAST) {
-        if (t->sack_ok)
-            t->cc.cwnd = recovery_prr_cwnd(&t->recovery, pipe, t->cc.ssthresh, e->delivered_bytes, e->mss,
-                                           e->acked_bytes && !news->more_lost);
-    } else if (news->ended && mode_before == RECOVERY_FAST) {
-        t->cc.cwnd = t->cc.ssthresh;
-        if (!t->sack_ok) t->cc.cwnd = min_u32(t->cc.ssthresh, max_u32(pipe, e->mss) + e->mss); /* RFC 6582 */
-    } else if (e->acked_bytes && !e->ece) {
+        if (t->sack_ok) regulate(t, e->delivered_bytes, e->mss, e->acked_bytes && !news->more_lost);
+    } else if (e->acked_bytes && !e->ece && mode_before != RECOVERY_FAST) {
         cc_on_ack(&t->cc, e);
     }
 }
@@ -213,8 +225,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
                              .delivered = delivered,
                              .sack_ok = t->sack_ok,
                              .dup = dup && !acked,
-                             .echo = t->ts_ok && seg->has_ts && seg->tsecr,
-                             .tsecr = seg->tsecr};
+                             .echo_us = echo_us(t, env, seg)};
     struct recovery_news news = recovery_ack(&t->recovery, env->mem, &a);
     event.acked_bytes = acked;
     event.una_bytes = t->bytes_acked;
@@ -222,7 +233,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
     event.rtt_us = news.rtt_us;
     event.rate = news.rate;
     if (acked) learn_rtt(t, env, seg, news.rtt_us);
-    if (acked || dup || news.sack_news) {
+    if (acked || dup || news.sack_news || news.undo) {
         control(t, env, &event, &news, mode_before);
         tcp_loss_pace(t, env);
         t->mark |= MARK_LOOK;

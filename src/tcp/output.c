@@ -196,7 +196,7 @@ static void sent_again(struct tcb *t, struct tcp_env *env, struct tcp_out *out, 
 {
     struct tcp_segment *seg = &out->seg;
     struct rate_now now = rate_now(t, env);
-    recovery_sent_again(&t->recovery, seg->seq, tcp_segment_space(seg), &now, seg->tsval);
+    recovery_sent_again(&t->recovery, seg->seq, tcp_segment_space(seg), &now);
     out->retransmission = true;
     if (tcb_bulk(t, env)) {
         t->bulk->bytes_retx += seg->len;
@@ -230,6 +230,7 @@ static bool out_lost(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     if (!n && !(fin && !queued)) return false;
     fill(t, env, out, offset, n, mss, fin);
     sent_again(t, env, out, t->recovery.mode == RECOVERY_FAST ? RETX_FAST : RETX_RTO);
+    if (!offset) tcb_arm_rexmt(t, env); /* 6298-5: no sooner again than after an RTO */
     return true;
 }
 
@@ -405,23 +406,16 @@ static void settle(struct tcb *t, struct tcp_env *env)
         t->rexmt_at_us = min_u64(t->rexmt_at_us, env->now_us + SWS_OVERRIDE_US);
 }
 
-/* F-RTO's second step (RFC 5682 2.1): new data rather than old, if there is any that may go. */
-static bool frto_wants_new(struct tcb *t)
-{
-    if (!recovery_wants_new(&t->recovery)) return false;
-    bool any = !t->fin_sent && t->sendq.len > seq_len(t->snd_una, t->snd_nxt);
-    if (any && window_left(t, t->snd_nxt)) return true;
-    recovery_no_new(&t->recovery);
-    return false;
-}
-
 bool tcp_output(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 {
     if (t->state == ST_CLOSED) return false;
     if (t->mark & MARK_RST) return out_rst(t, env, out);
     if (t->mark & MARK_SYN) return out_syn(t, env, out);
     if (tcb_sending(t)) {
-        if (frto_wants_new(t) && out_new(t, env, out)) return true;
+        if (recovery_wants_new(&t->recovery)) { /* rather than old (RFC 5682 2.1, step 2b) */
+            if (out_new(t, env, out)) return true;
+            recovery_no_new(&t->recovery);
+        }
         if (out_lost(t, env, out)) return true;
         if (out_new(t, env, out)) return true;
         if ((t->mark & MARK_TAIL) && out_tail(t, env, out)) return true;

@@ -12,6 +12,17 @@ void recovery_free(struct recovery *r, struct mem *mem)
     r->mode = RECOVERY_NONE;
 }
 
+void recovery_settle(struct recovery *r, struct mem *mem)
+{
+    if (r->f->sent.count) return;
+    if (!r->f->undo_possible) {
+        recovery_free(r, mem);
+        return;
+    }
+    flight_free(&r->f->sent, mem);
+    r->f->rate = (struct rate){0};
+}
+
 bool recovery_reserve(struct recovery *r, struct mem *mem)
 {
     if (!r->f) {
@@ -21,7 +32,7 @@ bool recovery_reserve(struct recovery *r, struct mem *mem)
         r->mode = RECOVERY_NONE;
     }
     if (flight_reserve(&r->f->sent, mem)) return true;
-    if (!r->f->sent.count) recovery_free(r, mem);
+    recovery_settle(r, mem);
     return false;
 }
 
@@ -37,17 +48,18 @@ void recovery_sent(struct recovery *r, seq_t start, uint32_t len, uint32_t unit,
     struct sent *s = flight_push(&f->sent, start, len, unit, now->now_us);
     rate_sent(&f->rate, &s->rate, now, len);
     if (r->mode == RECOVERY_FAST) f->prr_out += len;
+    if (f->frto == 2) f->frto = 3;
 }
 
-void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, const struct rate_now *now,
-                         uint32_t tsval)
+void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, const struct rate_now *now)
 {
     struct recovery_flight *f = r->f;
     seq_t end = seq_add(start, len);
-    if (!f->again_any) f->again_tsval = tsval;
-    f->again_any = true;
     f->force = false;
-    f->undo_bytes += len;
+    if (r->mode != RECOVERY_NONE) {
+        if (!f->again_us) f->again_us = now->now_us;
+        f->undo_bytes += len;
+    }
     if (r->mode == RECOVERY_FAST) f->prr_out += len;
     for (uint32_t i = flight_find(&f->sent, start); i < f->sent.count; i++) {
         struct sent *s = flight_at(&f->sent, i);
@@ -80,6 +92,27 @@ struct rate_sample recovery_loss(struct recovery *r)
     return r->f ? rate_loss(&r->f->rate) : (struct rate_sample){0};
 }
 
+/* ---- the least round-trip time ---- */
+
+enum { MIN_RTT_EPOCH_US = 150000000, EPOCHS = 4 };
+
+void recovery_measured(struct recovery *r, uint32_t rtt_us, uint64_t now_us)
+{
+    unsigned epoch = now_us / MIN_RTT_EPOCH_US % EPOCHS;
+    if (epoch != r->epoch) {
+        r->min_rtt_us[1] = epoch == (r->epoch + 1u) % EPOCHS ? r->min_rtt_us[0] : 0;
+        r->min_rtt_us[0] = 0;
+        r->epoch = epoch % EPOCHS;
+    }
+    if (!r->min_rtt_us[0] || rtt_us < r->min_rtt_us[0]) r->min_rtt_us[0] = rtt_us;
+}
+
+uint32_t recovery_min_rtt(const struct recovery *r)
+{
+    uint32_t now = r->min_rtt_us[0], before = r->min_rtt_us[1];
+    return !before || (now && now < before) ? now : before;
+}
+
 /* ---- episodes ---- */
 
 static void begin_episode(struct recovery *r, seq_t nxt, uint32_t prior_cwnd, uint32_t prior_ssthresh)
@@ -89,20 +122,21 @@ static void begin_episode(struct recovery *r, seq_t nxt, uint32_t prior_cwnd, ui
     f->prior_cwnd = prior_cwnd;
     f->prior_ssthresh = prior_ssthresh;
     f->undo_possible = true;
-    f->again_any = false;
+    f->again_us = 0;
     f->undo_bytes = 0;
     f->force = true;
     r->probing = false;
 }
 
-void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok,
-                         uint32_t prior_cwnd, uint32_t prior_ssthresh)
+void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t delivered, uint32_t mss,
+                         bool sack_ok, uint32_t prior_cwnd, uint32_t prior_ssthresh)
 {
     struct recovery_flight *f = r->f;
     r->mode = RECOVERY_FAST;
     begin_episode(r, nxt, prior_cwnd, prior_ssthresh);
     f->prr_delivered = f->prr_out = 0;
-    f->recover_fs = max_u32(seq_len(una, nxt), mss);
+    /* 9937-4: what recovery will see delivered */
+    f->recover_fs = max_u32(seq_len(una, nxt) - f->sent.sacked_bytes + delivered, mss);
     if (!sack_ok) recovery_lose_first(r, una);
 }
 
@@ -147,6 +181,14 @@ void recovery_enter_rto(struct recovery *r, seq_t una, seq_t nxt, const struct r
     lose_old(r, now);
 }
 
+/* What is due and not yet out, as whole segments: the rest of one counts for all of it, as in the RFC's own
+ * tables, and what went too much is missing from the next. A short last segment delivered lets one go. */
+static uint32_t whole_segments(uint64_t due, uint32_t out, uint32_t mss)
+{
+    if (due <= out) return 0;
+    return (uint32_t)min_u64((due - out + mss - 1) / mss * mss, UINT32_MAX / 2);
+}
+
 uint32_t recovery_prr_cwnd(struct recovery *r, uint32_t pipe, uint32_t ssthresh, uint32_t delivered,
                            uint32_t mss, bool progress)
 {
@@ -155,14 +197,14 @@ uint32_t recovery_prr_cwnd(struct recovery *r, uint32_t pipe, uint32_t ssthresh,
     f->prr_delivered += delivered;
     if (pipe > ssthresh) {
         uint64_t due = ((uint64_t)f->prr_delivered * ssthresh + f->recover_fs - 1) / f->recover_fs;
-        send = due > f->prr_out ? (uint32_t)(due - f->prr_out) : 0;
+        send = whole_segments(due, f->prr_out, mss);
     } else {
-        uint32_t limit = f->prr_delivered > f->prr_out ? f->prr_delivered - f->prr_out : 0;
-        limit = max_u32(limit, delivered);
+        uint32_t limit = max_u32(whole_segments(f->prr_delivered, f->prr_out, mss), delivered);
         if (progress) limit += mss; /* slow start reduction bound, while nothing more is lost */
         send = min_u32(ssthresh - pipe, limit);
     }
-    if (f->force) send = max_u32(send, mss); /* the fast retransmission itself */
+    /* the fast retransmission itself; and with nothing in the network no ACK could let anything go */
+    if (f->force || !pipe) send = max_u32(send, mss);
     return pipe + send;
 }
 
@@ -182,7 +224,7 @@ uint32_t recovery_pipe(const struct recovery *r, seq_t una, seq_t nxt)
 
 bool recovery_next(const struct recovery *r, seq_t una, seq_t *start, uint32_t *len, bool *force)
 {
-    if (!r->f || r->mode == RECOVERY_NONE) return false;
+    if (!r->f || r->mode == RECOVERY_NONE || r->f->frto == 3) return false;
     const struct flight *sent = &r->f->sent;
     uint32_t i = flight_next(sent, sent->waiting, 0);
     if (i >= sent->count) return false;
@@ -203,10 +245,18 @@ bool recovery_next(const struct recovery *r, seq_t una, seq_t *start, uint32_t *
 
 bool recovery_wants_new(const struct recovery *r)
 {
-    return r->f && r->mode == RECOVERY_RTO && r->f->frto == 2;
+    return r->f && r->mode == RECOVERY_RTO && r->f->frto >= 2;
 }
 
-void recovery_no_new(struct recovery *r) { r->f->frto = 0; }
+void recovery_no_new(struct recovery *r)
+{
+    if (r->f->frto == 2) r->f->frto = 0;
+}
+
+void recovery_deserved(struct recovery *r)
+{
+    if (r->f) r->f->undo_possible = false;
+}
 
 bool recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len)
 {

@@ -23,14 +23,15 @@ enum recovery_mode {
     RECOVERY_RTO   /* after a retransmission timeout, until what was sent before it is acknowledged */
 };
 
-struct recovery_flight; /* all that matters only while something is in flight; NULL when nothing is */
+struct recovery_flight; /* all that matters only while something is in flight, or while a D-SACK may still
+                         * tell that the last episode was a mistake; else NULL */
 
 struct recovery {
     struct recovery_flight *f;
     seq_t recover;          /* RFC 6582: SND.NXT when the last episode began */
     seq_t probe_end;        /* RFC 8985 TLP.end_seq, while probing */
     seq_t dsack_round;      /* RFC 8985 RACK.dsack_round, while there is one */
-    uint32_t min_rtt_us;    /* RACK: the least seen, 0: none */
+    uint32_t min_rtt_us[2]; /* the least of this epoch and of the last; 0: none */
     uint8_t mode;
     uint8_t reo_mult;       /* RACK.reo_wnd_mult - 1 */
     uint8_t reo_persist;    /* recoveries until that is forgotten */
@@ -40,6 +41,7 @@ struct recovery {
     bool probe_again : 1;   /* ... which was a retransmission */
     bool unmeasured : 1;    /* no RTT was measured since the last probe */
     bool ran_dry : 1;       /* there was nothing to send when nothing was in flight */
+    unsigned epoch : 2;     /* of min_rtt_us, modulo 4 */
 };
 
 /* An ACK as recovery sees it. */
@@ -53,8 +55,7 @@ struct recovery_ack {
     uint64_t delivered;     /* of the connection, before it */
     bool sack_ok;
     bool dup;               /* RFC 5681 2 */
-    bool echo;              /* it echoes a timestamp: */
-    uint32_t tsecr;
+    uint64_t echo_us;       /* when the timestamp that it echoes was ours, at the latest; UINT64_MAX: no echo */
 };
 
 struct recovery_news {
@@ -64,7 +65,7 @@ struct recovery_news {
     bool lost;              /* fast recovery should begin: reduce, then recovery_enter_fast */
     bool more_lost;         /* this ACK told of losses not known before */
     bool ended;             /* the episode is over */
-    bool undo;              /* ... and was a mistake: what it had reduced: */
+    bool undo;              /* ... or was lately, and was a mistake: what it had reduced: */
     uint32_t prior_cwnd, prior_ssthresh;
     bool probe_repaired;    /* a tail-loss probe mended a loss: reduce, without an episode (RFC 8985 7.4) */
     bool sack_news;
@@ -77,19 +78,23 @@ void recovery_free(struct recovery *r, struct mem *mem);
 bool recovery_reserve(struct recovery *r, struct mem *mem);
 /* New sequence space [start, start + len) went, in wire segments of `unit`. */
 void recovery_sent(struct recovery *r, seq_t start, uint32_t len, uint32_t unit, const struct rate_now *now);
-/* Old space was sent again; tsval: the TSval it went with. */
-void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, const struct rate_now *now,
-                         uint32_t tsval);
+/* Old space was sent again. */
+void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, const struct rate_now *now);
 /* More could have gone, but there is nothing to send (rate.h). */
 void recovery_ran_dry(struct recovery *r, uint64_t delivered, uint32_t pipe);
 /* What was found lost since the last call (rate.h). */
 struct rate_sample recovery_loss(struct recovery *r);
 
+/* A round trip was measured: RACK.min_RTT is the least of the last 150 to 300 s (8985-6.2.1). */
+void recovery_measured(struct recovery *r, uint32_t rtt_us, uint64_t now_us);
+uint32_t recovery_min_rtt(const struct recovery *r);
+
 struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const struct recovery_ack *a);
-/* The reordering timer (RFC 8985 6.3) fired: is something lost now? */
+/* The reordering timer (RFC 8985 6.2) fired: is something lost that was not before? */
 bool recovery_reorder_timeout(struct recovery *r, const struct recovery_ack *now);
-void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t mss, bool sack_ok,
-                         uint32_t prior_cwnd, uint32_t prior_ssthresh);
+/* delivered: by the ACK that begins it. */
+void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t delivered, uint32_t mss,
+                         bool sack_ok, uint32_t prior_cwnd, uint32_t prior_ssthresh);
 /* What is not SACKed is lost, but for what was sent less than a round trip and the reordering window before
  * `now` (RFC 8985 6.3; NULL or without SACK: all of it). SACK marks that start at una were reneged on and are
  * forgotten. `again`: the same data had timed out before. */
@@ -105,9 +110,11 @@ uint32_t recovery_sacked(const struct recovery *r);
 uint32_t recovery_lost(const struct recovery *r);
 /* The next run to send again; false if there is none. *force: it is not held back by cwnd. */
 bool recovery_next(const struct recovery *r, seq_t una, seq_t *start, uint32_t *len, bool *force);
-/* F-RTO asks for new data instead, for one round trip; there is none. */
+/* F-RTO asks for new data instead, for one round trip; no more may go. */
 bool recovery_wants_new(const struct recovery *r);
 void recovery_no_new(struct recovery *r);
+/* Something else reduces cwnd as well: to undo the last episode would be wrong. */
+void recovery_deserved(struct recovery *r);
 /* The last unit sent, for a tail-loss probe; false if nothing is in flight. */
 bool recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len);
 

@@ -15,12 +15,16 @@ struct delivery {
 
 /* ---- what an ACK delivers ---- */
 
-/* RFC 8985 6.2 step 2: the newest segment delivered. */
-static void rack_update(struct recovery *r, uint64_t sent_us, seq_t end, bool again, uint64_t now_us)
+/* RFC 8985 6.2 step 2: the newest segment delivered. Of what was sent again, an old echo in the ACK that covers it
+ * tells that the original arrived. The ACK that SACKs it tells nothing: a receiver takes no timestamp from what
+ * came out of order (RFC 7323 4.3), and what a tail-loss probe brings to light would wait for the RTO. */
+static void rack_update(struct recovery *r, uint64_t sent_us, seq_t end, bool again,
+                        const struct recovery_ack *a)
 {
     struct recovery_flight *f = r->f;
-    uint64_t rtt = now_us - sent_us;
-    if (again && rtt < r->min_rtt_us) return; /* more likely the original's arrival */
+    uint64_t rtt = a->now_us - sent_us;
+    if (again && a->echo_us < sent_us && seq_leq(end, a->una)) return;
+    if (again && rtt < recovery_min_rtt(r)) return; /* more likely the original */
     if (sent_us < f->rack_sent_us) return;
     if (sent_us == f->rack_sent_us && !seq_gt(end, f->rack_end)) return;
     f->rack_sent_us = sent_us;
@@ -29,8 +33,8 @@ static void rack_update(struct recovery *r, uint64_t sent_us, seq_t end, bool ag
 }
 
 /* Units of one record have arrived. */
-static void deliver(struct recovery *r, uint32_t position, uint64_t units, uint64_t now_us,
-                    struct delivery *d)
+static void deliver(struct recovery *r, uint32_t position, uint64_t units,
+                    const struct recovery_ack *a, struct delivery *d)
 {
     struct recovery_flight *f = r->f;
     struct sent *s = flight_at(&f->sent, position);
@@ -39,11 +43,11 @@ static void deliver(struct recovery *r, uint32_t position, uint64_t units, uint6
     if (once) {
         seq_t end = sent_end(s, once);
         if (seq_lt(end, d->fack)) r->reordering = true; /* 6.2 step 3 */
-        rack_update(r, s->sent_us, end, false, now_us);
+        rack_update(r, s->sent_us, end, false, a);
         if (!d->once || s->sent_us > d->newest_us) d->newest_us = s->sent_us;
         d->once = true;
     }
-    if (again) rack_update(r, s->again_us, sent_end(s, again), true, now_us);
+    if (again) rack_update(r, s->again_us, sent_end(s, again), true, a);
     /* once any of it has gone again, the record's mark is of that */
     if (again) rate_arrived(&f->rate, &s->rate, s->again_us, sent_end(s, again));
     else if (!s->again) rate_arrived(&f->rate, &s->rate, s->sent_us, sent_end(s, once));
@@ -51,7 +55,8 @@ static void deliver(struct recovery *r, uint32_t position, uint64_t units, uint6
     flight_mark_sacked(&f->sent, position, units);
 }
 
-static void deliver_range(struct recovery *r, seq_t from, seq_t to, uint64_t now_us, struct delivery *d)
+static void deliver_range(struct recovery *r, seq_t from, seq_t to, const struct recovery_ack *a,
+                          struct delivery *d)
 {
     struct flight *sent = &r->f->sent;
     uint32_t i = flight_next(sent, sent->open, flight_find(sent, from));
@@ -59,7 +64,7 @@ static void deliver_range(struct recovery *r, seq_t from, seq_t to, uint64_t now
         struct sent *s = flight_at(sent, i);
         if (seq_geq(s->start, to)) break;
         uint64_t units = sent_mask(s, from, to) & ~s->sacked;
-        if (units) deliver(r, i, units, now_us, d);
+        if (units) deliver(r, i, units, a, d);
     }
 }
 
@@ -90,7 +95,7 @@ uint32_t recovery_reo_wnd(const struct recovery *r, uint32_t srtt_us)
 {
     bool enough = r->f->sent.sacked_units >= RECOVERY_DUPTHRESH;
     if (!r->reordering && (r->mode != RECOVERY_NONE || enough)) return 0;
-    uint64_t wnd = (uint64_t)(r->reo_mult + 1) * r->min_rtt_us / 4;
+    uint64_t wnd = (uint64_t)(r->reo_mult + 1) * recovery_min_rtt(r) / 4;
     return (uint32_t)min_u64(wnd, srtt_us);
 }
 
@@ -160,13 +165,14 @@ static bool spurious(struct recovery *r, const struct recovery_ack *a, const str
 {
     struct recovery_flight *f = r->f;
     if (!f->undo_possible) return false;
+    /* D-SACK: everything that was sent again was a duplicate. It mostly tells when the episode is over. */
+    if (f->again_us && !f->undo_bytes) return true;
+    if (r->mode == RECOVERY_NONE) return false;
     /* Eifel: the ACK echoes a timestamp older than our first retransmission: the original arrived. */
-    if (a->echo && a->acked && f->again_any && seq_lt(seq_of(a->tsecr), seq_of(f->again_tsval))) return true;
-    /* D-SACK: everything that was sent again was a duplicate */
-    if (f->again_any && !f->undo_bytes) return true;
+    if (a->acked && a->echo_us < f->again_us) return true;
     /* F-RTO (SACK-enhanced): after the timeout, something never resent arrives before our resending could
      * have drawn its ACK */
-    return r->mode == RECOVERY_RTO && f->frto == 2 && d->once && a->acked;
+    return r->mode == RECOVERY_RTO && f->frto >= 2 && d->once && a->acked;
 }
 
 static void frto_step(struct recovery *r, const struct recovery_ack *a, const struct delivery *d)
@@ -179,17 +185,31 @@ static void frto_step(struct recovery *r, const struct recovery_ack *a, const st
     else if (!d->once) f->frto = 0;                                              /* 3a */
 }
 
-static void end_episode(struct recovery *r)
+static void end_episode(struct recovery *r, const struct recovery_ack *a)
 {
     struct recovery_flight *f = r->f;
     r->mode = RECOVERY_NONE;
     f->dup_bytes = 0;
     f->dupacks = 0;
-    f->force = f->again_any = f->undo_possible = false;
-    f->undo_bytes = 0;
+    f->force = false;
+    f->undo_end = a->nxt;
+    f->undo_possible = f->undo_possible && f->again_us && a->sack_ok;
     f->frto = 0;
     f->reorder_at_us = UINT64_MAX;
     if (r->reo_persist && !--r->reo_persist) r->reo_mult = 0; /* RFC 8985 6.2 step 4 */
+}
+
+static void undo(struct recovery *r, const struct recovery_ack *a, struct recovery_news *news)
+{
+    struct recovery_flight *f = r->f;
+    news->undo = true;
+    news->prior_cwnd = f->prior_cwnd;
+    news->prior_ssthresh = f->prior_ssthresh;
+    f->undo_possible = false;
+    if (r->mode == RECOVERY_NONE) return;
+    flight_unmark_lost(&f->sent);
+    f->rack_sent_us = 0; /* the copies' times say nothing of what their originals' ACKs deliver */
+    end_episode(r, a);
 }
 
 /* ---- the ACK ---- */
@@ -198,12 +218,13 @@ static void sample(struct recovery *r, const struct recovery_ack *a, const struc
                    struct recovery_news *news)
 {
     news->delivered = d->bytes;
-    if (d->once || (a->echo && a->acked)) r->unmeasured = false;
+    if (d->once || (a->echo_us != UINT64_MAX && a->acked)) r->unmeasured = false;
     if (d->once) {
         news->rtt_us = max_u32((uint32_t)min_u64(a->now_us - d->newest_us, INT32_MAX), 1);
-        if (!r->min_rtt_us || news->rtt_us < r->min_rtt_us) r->min_rtt_us = news->rtt_us;
+        recovery_measured(r, news->rtt_us, a->now_us);
     }
-    if (d->bytes) news->rate = rate_take(&r->f->rate, a->delivered + d->bytes, a->now_us, r->min_rtt_us);
+    if (d->bytes)
+        news->rate = rate_take(&r->f->rate, a->delivered + d->bytes, a->now_us, recovery_min_rtt(r));
 }
 
 /* RFC 8985 7.4.2: did a retransmitted probe repair a loss? Only an ACK beyond it tells, unless one before
@@ -217,16 +238,15 @@ static bool probe_outcome(struct recovery *r, const struct recovery_ack *a, bool
     return r->probe_again && !both;
 }
 
-static void finish_ack(struct recovery *r, struct mem *mem, const struct recovery_ack *a,
-                       struct recovery_news *news)
+/* Is the episode over? Before new losses are looked for, which begin the next. */
+static void look_for_end(struct recovery *r, const struct recovery_ack *a, struct recovery_news *news)
 {
     if (r->mode != RECOVERY_NONE && seq_geq(a->una, r->recover)) {
         news->ended = true;
-        end_episode(r);
+        end_episode(r, a);
     }
     if (r->mode == RECOVERY_NONE && a->acked && !news->ended) /* far-away values would wrap around */
         r->recover = seq_sub(a->una, 1);
-    if (!r->f->sent.count) recovery_free(r, mem);
 }
 
 struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const struct recovery_ack *a)
@@ -237,45 +257,40 @@ struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const str
     bool dsack = a->sack_ok && is_dsack(a);
     news.probe_repaired = probe_outcome(r, a, dsack);
     if (seq_geq(a->una, r->dsack_round)) r->dsack_rounds = false;
+    if (f && r->mode == RECOVERY_NONE && seq_gt(a->una, f->undo_end)) f->undo_possible = false;
     if (dsack) take_dsack(r, a);
     if (!f) return news;
     d.fack = f->fack;
     seq_t old = seq_sub(a->una, a->acked);
-    if (a->acked) deliver_range(r, old, a->una, a->now_us, &d);
+    if (a->acked) deliver_range(r, old, a->una, a, &d);
     for (unsigned i = 0; a->sack_ok && i < a->count; i++) {
         struct sack_block b = a->blocks[i];
         uint32_t before = d.bytes;
         if (seq_leq(b.start, a->una) || seq_geq(b.start, a->nxt)) continue;
         if (seq_leq(b.end, b.start) || seq_gt(b.end, a->nxt)) continue;
-        deliver_range(r, b.start, b.end, a->now_us, &d);
+        deliver_range(r, b.start, b.end, a, &d);
         news.sack_news |= d.bytes > before;
     }
     flight_trim(&f->sent, a->una);
     if (seq_lt(f->sent.partial, a->una)) f->sent.partial = a->una;
     sample(r, a, &d, &news);
     if (a->acked) f->dupacks = 0;
-    if (spurious(r, a, &d)) {
-        news.undo = true;
-        news.prior_cwnd = f->prior_cwnd;
-        news.prior_ssthresh = f->prior_ssthresh;
-        flight_unmark_lost(&f->sent);
-        f->rack_sent_us = 0; /* the copies' times say nothing of what their originals' ACKs deliver */
-        end_episode(r);
-    }
+    if (spurious(r, a, &d)) undo(r, a, &news);
     frto_step(r, a, &d);
+    look_for_end(r, a, &news);
     if (!a->sack_ok) {
         if (a->dup) news.lost = newreno_dup(r, a);
         else if (a->acked && r->mode == RECOVERY_FAST && seq_lt(a->una, r->recover)) newreno_partial(r, a);
     } else if (d.bytes) {
         news.more_lost = rack_detect(r, a->now_us, a->srtt_us);
-        news.lost = news.more_lost && r->mode == RECOVERY_NONE;
+        news.lost = f->sent.lost_bytes && r->mode == RECOVERY_NONE; /* also of the last episode's new data */
     }
-    finish_ack(r, mem, a, &news);
+    recovery_settle(r, mem);
     return news;
 }
 
 bool recovery_reorder_timeout(struct recovery *r, const struct recovery_ack *now)
 {
     if (!r->f) return false;
-    return rack_detect(r, now->now_us, now->srtt_us) && r->mode == RECOVERY_NONE;
+    return rack_detect(r, now->now_us, now->srtt_us);
 }

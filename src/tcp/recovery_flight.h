@@ -16,13 +16,14 @@ struct recovery_flight {
     uint64_t reorder_at_us;
     /* PRR */
     uint32_t prr_delivered, prr_out, recover_fs;
-    /* undo */
+    /* undo: what the last episode had reduced, and until when a D-SACK may say so */
     uint32_t prior_cwnd, prior_ssthresh;
-    uint32_t undo_bytes;   /* retransmitted and not reported as duplicates */
-    bool undo_possible, again_any;
-    uint32_t again_tsval;  /* of the first retransmission of the episode */
+    uint32_t undo_bytes;   /* it sent again, and no D-SACK reported */
+    seq_t undo_end;        /* set when it ends */
+    uint64_t again_us;     /* when its first retransmission went; 0: none did */
+    bool undo_possible;
     /* F-RTO */
-    uint8_t frto;          /* 0 off, 1 the first was resent, 2 new data was sent */
+    uint8_t frto;          /* 0 off, 1 the first was resent, 2 something new is to go, 3 it went */
     /* NewReno without SACK */
     uint32_t dup_bytes;
     uint16_t dupacks;
@@ -31,6 +32,8 @@ struct recovery_flight {
 
 /* These units are lost. */
 void recovery_lose(struct recovery *r, uint32_t position, uint64_t units);
+/* When nothing is in flight: let go of what is of no more use. */
+void recovery_settle(struct recovery *r, struct mem *mem);
 /* RACK.reo_wnd (recovery_ack.c). */
 uint32_t recovery_reo_wnd(const struct recovery *r, uint32_t srtt_us);
 /* Without SACK: the first unit at una is presumed lost (recovery_ack.c). */

@@ -68,6 +68,13 @@ uint32_t tcb_tsval(const struct tcb *t, const struct tcp_env *env)
     return (uint32_t)(env->now_us / env->params.timestamp_clock_us) + t->ts_offset;
 }
 
+uint64_t tcb_echo_age(const struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
+{
+    uint32_t ticks = tcb_tsval(t, env) - seg->tsecr;
+    if (!t->ts_ok || !seg->has_ts || !seg->tsecr || ticks > INT32_MAX) return UINT64_MAX;
+    return (uint64_t)ticks * env->params.timestamp_clock_us;
+}
+
 uint16_t tcb_mss_offer(const struct tcb *t, const struct tcp_env *env)
 {
     uint32_t mss = env->mtu - IP_TCP_HEADERS;

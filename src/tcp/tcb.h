@@ -248,6 +248,9 @@ static inline bool tcb_sending(const struct tcb *t)
 static inline uint32_t tcb_rcv_wnd(const struct tcb *t) { return seq_len(t->rcv_nxt, t->rcv_adv); }
 /* Our TSval now: a clock of timestamp_clock_us plus an offset of this connection's own. */
 uint32_t tcb_tsval(const struct tcb *t, const struct tcp_env *env);
+/* How long ago, in whole ticks, the TSval that the segment echoes was ours; UINT64_MAX: it echoes none, or one of the
+ * future. */
+uint64_t tcb_echo_age(const struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg);
 /* MSS option that we send (RFC 6691): the device's MTU less 40, less still if TCP_MAXSEG says so. */
 uint16_t tcb_mss_offer(const struct tcb *t, const struct tcp_env *env);
 /* Payload of a full wire segment when `option_bytes` of TCP options go with it. */
@@ -309,7 +312,8 @@ struct tcp_verdict tcp_input_syn_sent(struct tcb *t, struct tcp_env *env,
                                       const struct tcp_segment *seg, struct buf **owner);
 /* Options and window of a SYN or SYN,ACK from the peer. */
 void tcp_learn_syn(struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg);
-void tcp_established(struct tcb *t, struct tcp_env *env);
+/* Our SYN is acknowledged by the segment: on to ESTABLISHED, with a first RTT if it tells one. */
+void tcp_handshake_done(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg);
 /* What of the segment's data is a duplicate: for the next ACK, if SACK was negotiated. */
 void tcp_note_duplicate(struct tcb *t, const struct tcp_segment *seg);
 /* URG, text and FIN of a segment whose ACK was good: the last steps of 3.10.7.4. */

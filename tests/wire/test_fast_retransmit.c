@@ -211,6 +211,27 @@ SCENARIO(sack_fills_two_holes_in_one_round_trip)
     assert_int_equal(wire_stats(w).rto_expired, 0);
 }
 
+/* 5681-4.3b, 6675-5d: a loss among what recovery sent new is found by the ACK that ends it, and that is the next
+ * episode: no timeout is needed, and cwnd falls twice */
+SCENARIO(the_ack_that_ends_a_recovery_may_begin_the_next)
+{
+    static const uint8_t sent[] = {10, 11, 0, 99, 12, 99, 13, 99, 99}; /* 99: nothing */
+    in_flight(w, 30, true);
+    for (uint32_t i = 0; i < 9; i++) {
+        IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(1), at(i + 2)}});
+        if (sent[i] < 99) OUT(w, .flags = ACK, .seq = at(sent[i]), .ack = 1, .len = MSS);
+        QUIET(w);
+        w->now_us += 15 * MS;
+    }
+    assert_int_equal(wire_info(w).ssthresh, 5 * MSS);
+    w->now_us += 55 * MS; /* 12, sent 30 ms before 13, is lost */
+    IN(w, .flags = ACK, .seq = 1, .ack = at(12), .sack = {{at(13), at(14)}});
+    OUT(w, .flags = ACK, .seq = at(12), .ack = 1, .len = MSS);
+    assert_int_equal(wire_stats(w).fast_recoveries, 2);
+    assert_int_equal(wire_info(w).ssthresh, 2 * MSS);
+    assert_int_equal(wire_stats(w).rto_expired, 0);
+}
+
 /* 5681-3.2e: no news, no segment */
 SCENARIO(duplicate_acks_without_news_in_sack_send_nothing)
 {
@@ -277,8 +298,8 @@ SCENARIO(after_a_timeout_only_what_was_not_sacked_is_sent_again)
     MARK(w);
     AT(w, 25 * MS); /* 8985-6.2.4a: a quarter of the least RTT later it is no reordering */
     OUT(w, .flags = ACK, .seq = at(0), .ack = 1, .len = MSS);
-    QUIET(w); /* and that is lost, too */
-    AT(w, 200 * MS);
+    QUIET(w); /* and that is lost, too: 6298-5, an RTO later */
+    AT(w, 325 * MS);
     OUT(w, .flags = ACK, .seq = at(0), .ack = 1, .len = MSS);
     QUIET(w);
     IN(w, .flags = ACK, .seq = 1, .ack = at(1), .sack = {{at(8), at(10)}});
@@ -324,4 +345,5 @@ WIRE_MAIN(WIRE_TEST(the_third_duplicate_ack_sends_the_first_segment_again),
           WIRE_TEST(sack_blocks_of_nonsense_are_ignored),
           WIRE_TEST(data_that_the_peer_reneged_on_is_sent_again),
           WIRE_TEST(after_a_timeout_only_what_was_not_sacked_is_sent_again),
-          WIRE_TEST(of_a_super_segment_only_the_lost_part_is_sent_again))
+          WIRE_TEST(of_a_super_segment_only_the_lost_part_is_sent_again),
+          WIRE_TEST(the_ack_that_ends_a_recovery_may_begin_the_next))

@@ -84,6 +84,48 @@ SCENARIO(after_a_lost_syn_the_first_datas_timeout_is_3_s)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
 }
 
+static void first_flight(struct wire *w, unsigned lost, unsigned expected)
+{
+    static const uint64_t at_s[] = {0, 1, 3};
+    wire_syn_sent(w);
+    for (unsigned i = 1; i <= lost; i++) {
+        AT(w, at_s[i] * SEC);
+        OUT(w, .flags = SYN);
+    }
+    w->now_us += 100 * MS;
+    struct wire_segment syn_ack = wire_peer_syn(w, SYN | ACK, 1);
+    wire_in(w, __FILE__, __LINE__, &syn_ack);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1);
+    WRITE(w, 20 * 1460);
+    for (unsigned i = 0; i < expected; i++)
+        OUT(w, .flags = ACK, .seq = 1 + i * 1460, .ack = 1, .len = 1460);
+    QUIET(w);
+}
+
+/* 6928-2: one loss may be chance */
+SCENARIO(after_one_lost_syn_the_initial_window_is_whole) { first_flight(w, 1, 10); }
+
+/* 6928-2, 5681-3.1d */
+SCENARIO(after_two_lost_syns_the_initial_window_is_one_segment) { first_flight(w, 2, 1); }
+
+/* 6298-3a, 6298-5.7: the echo tells which SYN was answered, and that is a sample */
+SCENARIO(with_timestamps_a_lost_syn_leaves_a_sample)
+{
+    w->peer.ts = true;
+    wire_syn_sent(w);
+    AT(w, 1 * SEC);
+    OUT(w, .flags = SYN);
+    w->now_us += 100 * MS;
+    struct wire_segment syn_ack = wire_peer_syn(w, SYN | ACK, 1);
+    wire_in(w, __FILE__, __LINE__, &syn_ack);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1);
+    MARK(w);
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    AT(w, 300 * MS); /* 100 + 4 * 50 */
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+}
+
 /* R21, G005, G053, G057: cure 1: the server's own retransmission, same ISN (G047) */
 SCENARIO(a_lost_syn_ack_is_sent_again_with_backoff_until_forgotten)
 {
@@ -231,4 +273,7 @@ WIRE_MAIN(WIRE_TEST(a_lost_syn_is_sent_again_with_backoff_until_connect_times_ou
           WIRE_TEST(third_ack_lost_and_the_client_has_data),
           WIRE_TEST(third_ack_lost_and_the_clients_data_comes_out_of_order),
           WIRE_TEST(third_ack_lost_and_the_server_has_data),
-          WIRE_TEST(a_half_open_connection_holds_128_bytes_at_most))
+          WIRE_TEST(a_half_open_connection_holds_128_bytes_at_most),
+          WIRE_TEST(after_one_lost_syn_the_initial_window_is_whole),
+          WIRE_TEST(after_two_lost_syns_the_initial_window_is_one_segment),
+          WIRE_TEST(with_timestamps_a_lost_syn_leaves_a_sample))

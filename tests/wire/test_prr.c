@@ -1,6 +1,5 @@
 /* Proportional Rate Reduction (RFC 6937, with RFC 9937's bound) in the two examples of RFC 6937 3.1: 20 segments
- * are in flight; ssthresh becomes 10. Bytes are counted, and no part of a segment goes, so that CEIL releases a
- * segment somewhat later than in the RFC's table of whole segments. */
+ * are in flight; ssthresh becomes 10. */
 #include "lib/wire.h"
 
 enum { MSS = 1460 };
@@ -23,11 +22,11 @@ static void out(struct wire *w, uint32_t segment)
     OUT(w, .flags = ACK, .seq = at(segment), .ack = 1, .len = MSS);
 }
 
-/* 6937-1, 6937-2, 6937-3, 6937-5: RecoverFS is 22, so a segment goes for each 2.2 delivered, until what is in
- * flight has come down to ssthresh; then one for one */
+/* 6937-1, 6937-2, 6937-3, 6937-5, 9937-4: RecoverFS is 22 less the 2 that were SACKed before, so a segment goes for
+ * each 2 delivered, the first at once, until what is in flight has come down to ssthresh */
 SCENARIO(one_loss_of_twenty_halves_the_rate_and_keeps_the_clock)
 {
-    static const char sent[] = "NNR   N N N N   NNN"; /* for the ACKs 1 to 19 */
+    static const char sent[] = "NNR N N N N N N N  "; /* for the ACKs 1 to 19 */
     twenty_in_flight(w, 29);
     uint32_t fresh = 20;
     for (uint32_t ack = 1; ack <= 19; ack++) {
@@ -150,9 +149,45 @@ SCENARIO(at_the_end_cwnd_is_ssthresh_though_a_retransmission_was_lost)
     assert_int_equal(wire_stats(w).rto_expired, 0);
 }
 
+/* A short segment delivered lets a whole one go, and a round trip is saved. */
+SCENARIO(the_short_last_segment_counts_for_a_whole_one)
+{
+    wire_passive(w);
+    WRITE(w, 5 * MSS + 1000);
+    for (uint32_t i = 0; i < 5; i++)
+        out(w, i);
+    OUT(w, .flags = ACK, .seq = at(5), .ack = 1, .len = 1000);
+    AT(w, 100 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(2), at(3)}});
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(2), at(4)}});
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(2), at(5)}});
+    out(w, 0);
+    QUIET(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(2), at(5) + 1000}});
+    out(w, 1);
+    QUIET(w);
+}
+
+/* R14: what is acknowledged byte by byte lets no more go than what is acknowledged at once */
+SCENARIO(divided_acks_in_recovery_gain_nothing)
+{
+    twenty_in_flight(w, 40);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(9), at(12)}});
+    static struct wire_packet p;
+    uint32_t bytes = 0;
+    while (wire_poll(w, &p)) bytes += p.payload_len;
+    for (uint32_t i = 1; i <= MSS; i += 20) {
+        IN(w, .flags = ACK, .seq = 1, .ack = 1 + i, .sack = {{at(9), at(12)}});
+        while (wire_poll(w, &p)) bytes += p.payload_len;
+    }
+    assert_in_range(bytes, 2 * MSS, 3 * MSS); /* eight are in flight, ten is ssthresh */
+}
+
 WIRE_MAIN(WIRE_TEST(one_loss_of_twenty_halves_the_rate_and_keeps_the_clock),
           WIRE_TEST(fifteen_losses_of_twenty_go_again_one_for_one),
           WIRE_TEST(progress_without_more_loss_lets_the_resending_grow),
           WIRE_TEST(an_ack_that_tells_of_more_loss_lets_nothing_grow),
           WIRE_TEST(a_mass_of_losses_is_no_burst),
-          WIRE_TEST(at_the_end_cwnd_is_ssthresh_though_a_retransmission_was_lost))
+          WIRE_TEST(at_the_end_cwnd_is_ssthresh_though_a_retransmission_was_lost),
+          WIRE_TEST(the_short_last_segment_counts_for_a_whole_one),
+          WIRE_TEST(divided_acks_in_recovery_gain_nothing))

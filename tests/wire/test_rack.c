@@ -221,6 +221,96 @@ SCENARIO(the_window_is_never_wider_than_srtt)
         lose_one(w, next, wire_info(w).srtt_us, true);
 }
 
+/* --- measuring --- */
+
+/* 8985-6.2.1: the path has become longer, and so does the window, when the old measurements are five minutes old */
+SCENARIO(the_least_rtt_is_that_of_the_last_minutes)
+{
+    w->config.rto_min_us = 1000000;
+    reordering(w);
+    for (uint32_t i = 2; i < 6; i++) { /* 400 ms now */
+        AT(w, i * 100 * SEC);
+        MARK(w);
+        spaced(w, i, 1);
+        AT(w, 400 * MS);
+        ack(w, i + 1);
+        MARK(w);
+    }
+    AT(w, 1 * SEC);
+    MARK(w);
+    spaced(w, 6, 2);
+    AT(w, 401 * MS);
+    sack(w, 6, 7, 8);
+    AT(w, 500 * MS);
+    out(w, 6);
+    QUIET(w);
+}
+
+/* 8985-6.2.2: the echo tells that the first copy arrived, not the second: that one's time is no measure for what was
+ * sent in between */
+SCENARIO(an_echo_older_than_the_last_copy_does_not_make_it_a_measure)
+{
+    enum { LEN = MSS - 12 };
+    w->config.rto_min_us = 1000000;
+    w->peer.ts = true;
+    wire_passive(w);
+    for (uint32_t i = 0; i < 6; i++) {
+        WRITE(w, LEN);
+        OUT(w, .flags = ACK, .seq = 1 + i * LEN, .ack = 1, .len = LEN);
+        w->now_us += 1 * MS;
+    }
+    uint32_t first = wire_conn(w)->tsval_seen;
+    struct wire_segment s = {.flags = ACK, .seq = 1, .ack = 1, .ts = true, .tsecr = first};
+    s.tsval = (uint32_t)(w->now_us / 1000);
+    for (uint32_t i = 4; i <= 7; i++) { /* SACKed to there, at 99 + i ms */
+        AT(w, (i == 7 ? 204 : 99 + i) * MS);
+        s.sack[0] = (struct wire_sack){1 + LEN, 1 + i * LEN};
+        wire_in(w, __FILE__, __LINE__, &s);
+        if (i == 4) {
+            OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = LEN);
+            s.tsecr = wire_conn(w)->tsval_seen;
+            WRITE(w, 2 * LEN);
+        } else if (i < 7) {
+            OUT(w, .flags = ACK, .seq = 1 + (i + 1) * LEN, .ack = 1, .len = LEN);
+        }
+    }
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = LEN); /* the copy seems to be lost */
+    QUIET(w);
+    AT(w, 310 * MS); /* no: it was late */
+    s.ack = 1 + 7 * LEN;
+    s.sack[0] = (struct wire_sack){0};
+    wire_in(w, __FILE__, __LINE__, &s);
+    QUIET(w);
+    AT(w, 311 * MS);
+    s.ack = 1 + 8 * LEN;
+    wire_in(w, __FILE__, __LINE__, &s);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).retransmitted_segments, 2);
+}
+
+/* 8985-9.3a: what the timer finds lost in recovery goes when ACKs let it */
+SCENARIO(the_reordering_timer_lets_nothing_go_that_no_ack_has_let_go)
+{
+    w->config.rto_min_us = 1000000;
+    reordering(w);
+    spaced(w, 2, 10);
+    AT(w, 110 * MS);
+    sack(w, 2, 5, 6); /* sent at 3 ms: 107 */
+    AT(w, 134 * MS);  /* 4 was sent at 2 ms */
+    out(w, 2);
+    QUIET(w);
+    AT(w, 140 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = at(2), .sack = {{at(11), at(12)}, {at(5), at(6)}}); /* 131 ms */
+    QUIET(w);
+    AT(w, 230 * MS); /* at 8 + 131 + 25 ms, 6 to 10 were found lost */
+    QUIET(w);
+    AT(w, 234 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = at(3), .sack = {{at(11), at(12)}, {at(5), at(6)}});
+    out(w, 3);
+    out(w, 4);
+    QUIET(w);
+}
+
 /* --- super-segments --- */
 
 static void super(struct wire *w, uint32_t n)
@@ -298,4 +388,7 @@ WIRE_MAIN(WIRE_TEST(fewer_than_three_sacked_segments_wait_for_a_quarter_of_the_l
           WIRE_TEST(the_window_is_never_wider_than_srtt),
           WIRE_TEST(of_a_super_segment_only_the_lost_pieces_go_again),
           WIRE_TEST(the_last_piece_and_the_fin_behind_it_go_again_together),
-          WIRE_TEST(a_fin_alone_goes_again_alone))
+          WIRE_TEST(a_fin_alone_goes_again_alone),
+          WIRE_TEST(the_least_rtt_is_that_of_the_last_minutes),
+          WIRE_TEST(an_echo_older_than_the_last_copy_does_not_make_it_a_measure),
+          WIRE_TEST(the_reordering_timer_lets_nothing_go_that_no_ack_has_let_go))

@@ -189,10 +189,10 @@ SCENARIO(a_timeout_in_fast_recovery_is_conventional)
     out(w, 1);
     out(w, 2);
     QUIET(w);
-    AT(w, 300 * MS);
+    AT(w, 400 * MS); /* 300 after it went again */
     out(w, 0);
     QUIET(w);
-    AT(w, 400 * MS);
+    AT(w, 500 * MS);
     IN(w, .flags = ACK, .seq = 1, .ack = at(1), .sack = {{at(7), at(10)}});
     out(w, 1);
     out(w, 2);
@@ -224,6 +224,40 @@ SCENARIO(a_timeout_does_not_send_again_what_was_sent_lately)
     AT(w, 450 * MS);
     ack(w, 5);
     assert_int_equal(wire_stats(w).retransmitted_segments, 3);
+}
+
+/* 5682-2: one new segment is enough, and nothing old goes beside it */
+SCENARIO(one_new_segment_is_enough)
+{
+    ten_in_flight(w, 11);
+    struct mytcp_conn_info before = wire_info(w);
+    AT(w, 300 * MS);
+    out(w, 0);
+    AT(w, 400 * MS);
+    ack(w, 1);
+    out(w, 10);
+    QUIET(w);
+    AT(w, 410 * MS);
+    ack(w, 2);
+    QUIET(w);
+    assert_undone(w, before);
+    assert_int_equal(wire_stats(w).retransmitted_segments, 1);
+}
+
+/* 5682-2: the advertised window has no room for anything new: conventional */
+SCENARIO(without_room_in_the_window_the_lost_goes_again)
+{
+    w->wnd = 10 * MSS;
+    w->peer.wscale = 0;
+    timed_out(w, 20);
+    AT(w, 400 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = at(1), .wnd = 9 * MSS);
+    out(w, 1);
+    out(w, 2);
+    QUIET(w);
+    AT(w, 500 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = at(2), .wnd = 8 * MSS);
+    assert_int_equal(wire_info(w).ssthresh, 5 * MSS);
 }
 
 /* ---- Eifel ---- */
@@ -318,24 +352,25 @@ SCENARIO(an_echo_older_than_the_retransmission_undoes_a_fast_recovery)
 SCENARIO(what_is_really_lost_is_found_after_an_undoing)
 {
     w->config.initial_window_segments = 20;
-    uint32_t first = ts_in_flight(w, 20); /* 0 is late, 5 is lost */
+    uint32_t first = ts_in_flight(w, 20); /* 0 is late, 5 and 6 are lost */
     AT(w, 100 * MS);
     for (uint32_t i = 2; i <= 5; i++) {
         ts_sack(w, (struct wire_sack){ts_at(1), ts_at(i)}, (struct wire_sack){0}, 0, first);
         if (i == 4) ts_out(w, 0);
         QUIET(w);
     }
-    struct wire_sack above = {ts_at(6), ts_at(7)};
+    struct wire_sack above = {ts_at(7), ts_at(8)};
     ts_sack(w, above, (struct wire_sack){ts_at(1), ts_at(5)}, 0, first);
-    QUIET(w); /* 5 is lost, and waits */
+    ts_out(w, 5);
+    QUIET(w); /* 6 waits */
     AT(w, 110 * MS);
     ts_sack(w, above, (struct wire_sack){0}, 5, first);
     QUIET(w);
     assert_int_equal(wire_info(w).cwnd, 20 * TS_MSS);
     AT(w, 111 * MS);
-    above.end = ts_at(9);
+    above.end = ts_at(10);
     ts_sack(w, above, (struct wire_sack){0}, 5, first);
-    ts_out(w, 5);
+    ts_out(w, 6);
     QUIET(w);
     AT(w, 211 * MS);
     ts_ack(w, 20, wire_conn(w)->tsval_seen);
@@ -401,6 +436,36 @@ SCENARIO(a_block_above_the_ack_is_no_duplicate)
     assert_true(wire_info(w).cwnd < 10 * MSS);
 }
 
+/* the last D-SACK comes behind the ACK that ends the recovery, when nothing is in flight any more */
+SCENARIO(a_duplicate_reported_when_recovery_is_over_undoes_it_as_well)
+{
+    fast_recovery_of_0(w);
+    AT(w, 110 * MS);
+    ack(w, 10);
+    assert_int_equal(wire_info(w).cwnd, 5 * MSS);
+    AT(w, 200 * MS);
+    sack(w, 10, 0, 1);
+    assert_int_equal(wire_info(w).cwnd, 10 * MSS);
+    assert_true(wire_info(w).ssthresh > 10 * MSS);
+    sack(w, 10, 0, 1);
+    QUIET(w);
+}
+
+SCENARIO(a_duplicate_reported_a_round_trip_later_undoes_nothing)
+{
+    fast_recovery_of_0(w);
+    AT(w, 110 * MS);
+    ack(w, 10);
+    WRITE(w, 2 * MSS);
+    out(w, 10);
+    out(w, 11);
+    AT(w, 210 * MS);
+    ack(w, 12);
+    AT(w, 220 * MS);
+    sack(w, 12, 0, 1);
+    assert_int_equal(wire_info(w).ssthresh, 5 * MSS);
+}
+
 WIRE_MAIN(WIRE_TEST(after_a_delay_spike_new_data_shows_that_the_timeout_was_a_mistake),
           WIRE_TEST(the_same_without_sack), WIRE_TEST(a_duplicate_ack_after_the_timeout_is_a_real_loss),
           WIRE_TEST(an_ack_of_all_that_was_in_flight_proves_nothing),
@@ -416,4 +481,8 @@ WIRE_MAIN(WIRE_TEST(after_a_delay_spike_new_data_shows_that_the_timeout_was_a_mi
           WIRE_TEST(what_is_really_lost_is_found_after_an_undoing),
           WIRE_TEST(when_all_that_was_sent_again_was_a_duplicate_the_reduction_is_undone),
           WIRE_TEST(a_duplicate_inside_of_the_second_block_counts),
-          WIRE_TEST(a_block_above_the_ack_is_no_duplicate))
+          WIRE_TEST(a_block_above_the_ack_is_no_duplicate),
+          WIRE_TEST(one_new_segment_is_enough),
+          WIRE_TEST(without_room_in_the_window_the_lost_goes_again),
+          WIRE_TEST(a_duplicate_reported_when_recovery_is_over_undoes_it_as_well),
+          WIRE_TEST(a_duplicate_reported_a_round_trip_later_undoes_nothing))

@@ -289,6 +289,26 @@ SCENARIO(the_sack_of_the_probe_starts_fast_recovery_of_the_tail)
     assert_int_equal(wire_stats(w).rto_expired, 0);
 }
 
+/* ... and with timestamps, though a SACK of what came out of order echoes an old one (RFC 7323 4.3) */
+SCENARIO(the_old_echo_in_the_sack_of_the_probe_hides_nothing)
+{
+    enum { LEN = MSS - 12 };
+    w->config.rto_min_us = 1000000;
+    w->peer.ts = true;
+    begin(w);
+    WRITE(w, 3 * LEN);
+    for (uint32_t i = 0; i < 3; i++)
+        OUT(w, .flags = ACK, .seq = 1 + i * LEN, .ack = 1, .len = LEN);
+    uint32_t first = wire_conn(w)->tsval_seen;
+    AT(w, 200 * MS);
+    OUT(w, .flags = ACK, .seq = 1 + 2 * LEN, .ack = 1, .len = LEN);
+    AT(w, 300 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .ts = true, .tsval = (uint32_t)(w->now_us / 1000), .tsecr = first,
+       .sack = {{1 + 2 * LEN, 1 + 3 * LEN}});
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = LEN);
+    assert_int_equal(wire_stats(w).rto_expired, 0);
+}
+
 /* 8985-7.3a */
 SCENARIO(there_is_no_second_probe_while_the_firsts_outcome_is_unknown)
 {
@@ -379,4 +399,5 @@ WIRE_MAIN(WIRE_TEST(after_two_round_trips_the_last_segment_goes_again_and_the_rt
           WIRE_TEST(without_a_new_rtt_sample_there_is_no_second_probe),
           WIRE_TEST(after_a_new_rtt_sample_there_is_a_second_probe),
           WIRE_TEST(an_echoed_timestamp_is_a_sample),
-          WIRE_TEST(the_setting_turns_it_off))
+          WIRE_TEST(the_setting_turns_it_off),
+          WIRE_TEST(the_old_echo_in_the_sack_of_the_probe_hides_nothing))
