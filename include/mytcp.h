@@ -80,11 +80,12 @@ struct mytcp_config {
     uint32_t time_wait_max; /* TIME-WAIT records; the oldest is recycled beyond; default 65536 */
     uint32_t trace_entries; /* segments remembered for mytcp_trace_read(); default 0: no trace */
 
-    /* Socket buffers: defaults of SO_RCVBUF and SO_SNDBUF, and their upper limits, in bytes of payload */
-    uint32_t rcvbuf_bytes;     /* default 4 MiB */
-    uint32_t rcvbuf_max_bytes; /* default 16 MiB */
-    uint32_t sndbuf_bytes;     /* default 2 MiB */
-    uint32_t sndbuf_max_bytes; /* default 16 MiB */
+    /* Socket buffers, in bytes of payload: what they begin with, and how far they grow by themselves to suit
+     * the path and the reader. SO_RCVBUF and SO_SNDBUF, within the same limits, end the growing. */
+    uint32_t rcvbuf_bytes;     /* default 128 KiB */
+    uint32_t rcvbuf_max_bytes; /* default 64 MiB; the window scale is chosen for it */
+    uint32_t sndbuf_bytes;     /* default 64 KiB */
+    uint32_t sndbuf_max_bytes; /* default 64 MiB */
     uint32_t ooo_ranges_max;   /* out-of-order ranges of one connection; default 256 */
 
     /* Features offered in a SYN (1 or 0); all 1 by default */
@@ -330,9 +331,9 @@ MYTCP_API int mytcp_getpeername(mytcp_stack *stack, int fd, struct sockaddr *add
 
 /*
  * SOL_SOCKET: SO_REUSEADDR SO_KEEPALIVE SO_LINGER SO_OOBINLINE SO_RCVBUF SO_SNDBUF (no doubling; bytes
- * of payload) SO_RCVLOWAT SO_RCVTIMEO SO_SNDTIMEO SO_MAX_PACING_RATE (bytes a second, 4 or 8 bytes long;
- * from 2^32 - 1 on there is no limit; one turns pacing on); read-only SO_ERROR SO_TYPE SO_DOMAIN
- * SO_PROTOCOL SO_ACCEPTCONN.
+ * of payload; once set, the buffer no longer sizes itself) SO_RCVLOWAT SO_RCVTIMEO SO_SNDTIMEO
+ * SO_MAX_PACING_RATE (bytes a second, 4 or 8 bytes long; from 2^32 - 1 on there is no limit; one turns
+ * pacing on); read-only SO_ERROR SO_TYPE SO_DOMAIN SO_PROTOCOL SO_ACCEPTCONN.
  * IPPROTO_TCP: TCP_NODELAY TCP_CORK TCP_MAXSEG TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT TCP_SYNCNT
  * TCP_LINGER2 TCP_DEFER_ACCEPT TCP_WINDOW_CLAMP TCP_QUICKACK TCP_USER_TIMEOUT TCP_CONGESTION
  * TCP_NOTSENT_LOWAT; read-only TCP_INFO (struct tcp_info, cut to the length given).

@@ -98,6 +98,7 @@ static int set_keepalive(struct mytcp_stack *s, struct sock *k, int v)
 static int set_rcvbuf(struct mytcp_stack *s, struct sock *k, int v)
 {
     k->tcb.opt.rcvbuf = (uint32_t)clamp(v, BUFFER_MIN, s->config.rcvbuf_max_bytes);
+    k->tcb.opt.rcvbuf_fixed = true;
     tcp_user_received(&k->tcb, &s->env); /* more room may be worth telling */
     return 0;
 }
@@ -105,6 +106,7 @@ static int set_rcvbuf(struct mytcp_stack *s, struct sock *k, int v)
 static int set_sndbuf(struct mytcp_stack *s, struct sock *k, int v)
 {
     k->tcb.opt.sndbuf = (uint32_t)clamp(v, BUFFER_MIN, s->config.sndbuf_max_bytes);
+    k->tcb.opt.sndbuf_fixed = true;
     k->tcb.event |= EVENT_WRITABLE;
     return 0;
 }

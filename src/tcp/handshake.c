@@ -53,6 +53,7 @@ static void established(struct tcb *t, struct tcp_env *env)
     if (t->passive) env->count.opened_passive++;
     else env->count.opened_active++;
     tcb_arm_keepalive(t, env);
+    tcp_tune_begin(t, env);
 }
 
 void tcp_handshake_done(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg)

@@ -201,6 +201,7 @@ static enum drop_reason input_ack(struct tcb *t, struct tcp_env *env, const stru
     bool was_persisting = t->persisting;
     tcp_loss_ack(t, env, seg, is_dupack(t, seg));
     update_send_window(t, env, seg, was_persisting);
+    tcp_tune_send(t, env);
     ack_of_fin(t, env);
     return DROP_NONE;
 }

@@ -18,6 +18,7 @@ struct tcp_params {
     uint32_t ooo_ranges_max;
     uint32_t ecn;              /* 0 off, 1 when the peer asks, 2 ask */
     uint32_t rcvbuf_max_bytes; /* what the window scale must be able to say */
+    uint32_t sndbuf_max_bytes;
     bool timestamps, window_scaling, sack, push_each_burst, tail_loss_probe, pacing;
 };
 

@@ -76,7 +76,6 @@ static void remember(struct recvq_ooo *o, const struct run *r)
 static void free_table(struct recvq *q, struct buf_pool *pool)
 {
     size_t size = ooo_size(q->ooo->cap);
-    q->held -= (uint32_t)size;
     mem_free(pool->mem, MEM_RECV, q->ooo, size);
     q->ooo = NULL;
 }
@@ -98,7 +97,6 @@ static bool grow_table(struct recvq *q, struct buf_pool *pool, uint32_t ooo_max)
     }
     o->cap = cap;
     q->ooo = o;
-    q->held += (uint32_t)ooo_size(cap);
     return true;
 }
 
@@ -108,7 +106,7 @@ static void evict_farthest(struct recvq *q, struct buf_pool *pool)
     struct run *r = &o->ranges[--o->count];
     forget(o, r->start, r->end);
     q->ooo_bytes -= (uint32_t)(r->end - r->start);
-    run_free(r, q, pool);
+    run_free(r, pool);
 }
 
 /* Extend `r` by what `in`, whose first byte stands at `at`, has beyond its end; take in the ranges
@@ -122,12 +120,12 @@ static void extend(struct recvq *q, struct buf_pool *pool, struct run *r, struct
     for (;;) {
         uint64_t stop = taken < count ? min64(end, o->ranges[taken].start) : end;
         if (r->end < stop)
-            run_append(r, q, pool, in, (uint32_t)(r->end - at), (uint32_t)(stop - r->end));
+            run_append(r, pool, in, (uint32_t)(r->end - at), (uint32_t)(stop - r->end));
         if (taken == count || o->ranges[taken].start > r->end)
             break;
         const struct run *more = &o->ranges[taken++];
         q->ooo_bytes -= (uint32_t)(more->end - more->start);
-        run_join(r, q, pool, more);
+        run_join(r, pool, more);
     }
     if (taken > next) {
         memmove(o->ranges + next, o->ranges + taken, (count - taken) * sizeof(o->ranges[0]));
@@ -167,7 +165,7 @@ static enum recvq_result new_range(struct recvq *q, struct buf_pool *pool, uint3
         return RECVQ_NO_MEMORY;
     struct recvq_ooo *o = q->ooo;
     struct run r = {.start = at, .end = at};
-    run_append(&r, q, pool, in, 0, in->len);
+    run_append(&r, pool, in, 0, in->len);
     if (!r.head) {
         if (o->count == 0)
             free_table(q, pool);
@@ -195,7 +193,7 @@ static enum recvq_result insert_ooo(struct recvq *q, struct buf_pool *pool, uint
     struct run *r = &o->ranges[i];
     const struct run before = *r;
     if (r->start > at)
-        run_prepend(r, q, pool, in, (uint32_t)(r->start - at));
+        run_prepend(r, pool, in, (uint32_t)(r->start - at));
     q->ooo_bytes -= (uint32_t)(before.end - before.start);
     extend(q, pool, r, in, at, i + 1);
     q->ooo_bytes += (uint32_t)(r->end - r->start);
@@ -231,13 +229,24 @@ void recvq_free(struct recvq *q, struct buf_pool *pool)
 {
     recvq_drop_ooo(q, pool);
     struct run r = in_order(q);
-    run_free(&r, q, pool);
+    run_free(&r, pool);
     *q = (struct recvq){0};
 }
 
 bool recvq_idle(const struct recvq *q)
 {
-    return q->held == 0;
+    return !q->head && !q->ooo;
+}
+
+uint32_t recvq_held(const struct recvq *q)
+{
+    struct run r = in_order(q);
+    uint32_t held = run_held(&r);
+    if (!q->ooo)
+        return held;
+    for (uint32_t i = 0; i < q->ooo->count; i++)
+        held += run_held(&q->ooo->ranges[i]);
+    return held + (uint32_t)ooo_size(q->ooo->cap);
 }
 
 int recvq_peek(const struct recvq *q, uint32_t skip, struct iovec *iov, int count)
@@ -286,7 +295,6 @@ void recvq_consume(struct recvq *q, struct buf_pool *pool, uint32_t n)
         q->head = b->next;
         if (!q->head)
             q->tail = NULL;
-        q->held -= buf_charge(b);
         buf_release(pool, b);
     }
 }
@@ -335,7 +343,7 @@ int recvq_sack(const struct recvq *q, struct recvq_range *ranges, int max)
 
 /* ---- invariants ---- */
 
-static const char *check_ooo(const struct recvq *q, uint64_t *held)
+static const char *check_ooo(const struct recvq *q)
 {
     const struct recvq_ooo *o = q->ooo;
     uint64_t end = o->nxt, bytes = 0;
@@ -345,7 +353,7 @@ static const char *check_ooo(const struct recvq *q, uint64_t *held)
         const struct run *r = &o->ranges[i];
         if (r->start <= end || r->end <= r->start)
             return "recvq: ranges touch, overlap or are out of order";
-        const char *bad = run_check(r, held);
+        const char *bad = run_check(r);
         if (bad)
             return bad;
         bytes += r->end - r->start;
@@ -359,20 +367,16 @@ static const char *check_ooo(const struct recvq *q, uint64_t *held)
             if (o->recent[k] >= o->ranges[at].start && o->recent[k] < o->ranges[at].end)
                 return "recvq: a range is remembered twice";
     }
-    *held += ooo_size(o->cap);
     return bytes == q->ooo_bytes ? NULL : "recvq: ooo_bytes is not the sum of the ranges";
 }
 
 const char *recvq_check(const struct recvq *q)
 {
-    uint64_t held = 0;
     const struct run r = in_order(q);
-    const char *bad = run_check(&r, &held);
+    const char *bad = run_check(&r);
     if (!bad && q->ooo)
-        bad = check_ooo(q, &held);
+        bad = check_ooo(q);
     if (bad)
         return bad;
-    if (!q->ooo && q->ooo_bytes != 0)
-        return "recvq: ooo_bytes without ranges";
-    return held == q->held ? NULL : "recvq: held is not the sum of what is held";
+    return q->ooo || q->ooo_bytes == 0 ? NULL : "recvq: ooo_bytes without ranges";
 }

@@ -22,7 +22,6 @@ struct recvq {
     struct recvq_ooo *ooo;
     uint32_t readable;       /* bytes in order */
     uint32_t ooo_bytes;      /* bytes out of order */
-    uint32_t held;           /* memory held by both, as charged */
 };
 
 /* A run of payload on its way in. If `owner` is not NULL the payload lies in that lent buffer, and the
@@ -48,6 +47,8 @@ struct recvq_range {
 /* All zero is a valid empty queue. */
 void recvq_free(struct recvq *q, struct buf_pool *pool);
 bool recvq_idle(const struct recvq *q); /* holds no memory at all */
+/* Memory held, as charged: O(n), for those who want to know. */
+uint32_t recvq_held(const struct recvq *q);
 
 /* Put in data that starts `offset` bytes after RCV.NXT (0: in order). The caller has trimmed it to the
  * window. First arrival of a byte wins. */

@@ -14,17 +14,11 @@ static uint32_t room_after(const struct buf *b)
     return b->cap - b->start - b->len;
 }
 
-static void let_go(struct recvq *q, struct buf_pool *pool, struct buf *b)
-{
-    q->held -= buf_charge(b);
-    buf_release(pool, b);
-}
-
-void run_free(struct run *r, struct recvq *q, struct buf_pool *pool)
+void run_free(struct run *r, struct buf_pool *pool)
 {
     while (r->head) {
         struct buf *next = r->head->next;
-        let_go(q, pool, r->head);
+        buf_release(pool, r->head);
         r->head = next;
     }
     r->tail = NULL;
@@ -32,7 +26,7 @@ void run_free(struct run *r, struct recvq *q, struct buf_pool *pool)
 
 /* The buffer that the data came in, if it is worth keeping, else an empty compact one for a run
  * that already has `queued` bytes; NULL without memory. */
-static struct buf *buffer_for(struct recvq *q, struct buf_pool *pool, struct recvq_data *in,
+static struct buf *buffer_for(struct buf_pool *pool, struct recvq_data *in,
                               const uint8_t *data, uint32_t len, uint64_t queued)
 {
     struct buf *b = in->owner;
@@ -50,7 +44,6 @@ static struct buf *buffer_for(struct recvq *q, struct buf_pool *pool, struct rec
         if (!b)
             return NULL;
     }
-    q->held += buf_charge(b);
     return b;
 }
 
@@ -71,13 +64,13 @@ static void copy_after(struct buf *b, const uint8_t *data, uint32_t len)
     b->len += len;
 }
 
-void run_append(struct run *r, struct recvq *q, struct buf_pool *pool, struct recvq_data *in,
+void run_append(struct run *r, struct buf_pool *pool, struct recvq_data *in,
                 uint32_t from, uint32_t len)
 {
     const uint8_t *data = in->data + from;
     bool links = in->owner && len >= BUF_LINK_BYTES;
     if (links || !r->tail || room_after(r->tail) < len) {
-        struct buf *b = buffer_for(q, pool, in, data, len, r->end - r->start);
+        struct buf *b = buffer_for(pool, in, data, len, r->end - r->start);
         if (b)
             link_after(r, b);
         else
@@ -90,13 +83,13 @@ void run_append(struct run *r, struct recvq *q, struct buf_pool *pool, struct re
 
 /* Copies fill a buffer from its end, so that a run that grows downwards uses memory as well as one
  * that grows upwards. */
-void run_prepend(struct run *r, struct recvq *q, struct buf_pool *pool, struct recvq_data *in,
+void run_prepend(struct run *r, struct buf_pool *pool, struct recvq_data *in,
                  uint32_t len)
 {
     bool links = in->owner && len >= BUF_LINK_BYTES;
     struct buf *b = r->head;
     if (links || b->start < len) {
-        b = buffer_for(q, pool, in, in->data, len, r->end - r->start);
+        b = buffer_for(pool, in, in->data, len, r->end - r->start);
         if (!b)
             return;
         b->next = r->head;
@@ -114,13 +107,13 @@ void run_prepend(struct run *r, struct recvq *q, struct buf_pool *pool, struct r
 
 /* Small buffers at the seam are poured together: otherwise a peer that sends every second byte
  * first would make each byte cost a buffer. */
-void run_join(struct run *r, struct recvq *q, struct buf_pool *pool, const struct run *more)
+void run_join(struct run *r, struct buf_pool *pool, const struct run *more)
 {
     struct buf *b = more->head;
     while (b && b->len <= COALESCE_BYTES && b->len <= room_after(r->tail)) {
         struct buf *next = b->next;
         copy_after(r->tail, b->memory + b->start, b->len);
-        let_go(q, pool, b);
+        buf_release(pool, b);
         b = next;
     }
     if (b) {
@@ -130,7 +123,15 @@ void run_join(struct run *r, struct recvq *q, struct buf_pool *pool, const struc
     r->end = more->end;
 }
 
-const char *run_check(const struct run *r, uint64_t *held)
+uint32_t run_held(const struct run *r)
+{
+    uint32_t held = 0;
+    for (const struct buf *b = r->head; b; b = b->next)
+        held += buf_charge(b);
+    return held;
+}
+
+const char *run_check(const struct run *r)
 {
     uint64_t len = r->end - r->start;
     const struct buf *last = NULL;
@@ -140,7 +141,6 @@ const char *run_check(const struct run *r, uint64_t *held)
         if (b->len > len)
             return "recvq: buffers hold more than the run";
         len -= b->len;
-        *held += buf_charge(b);
         last = b;
     }
     if (len != 0)

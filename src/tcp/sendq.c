@@ -87,9 +87,8 @@ static struct sendq_chunk *new_chunk(struct sendq_pool *pool, uint32_t cap)
     return c;
 }
 
-static void release_chunk(struct sendq *q, struct sendq_pool *pool, struct sendq_chunk *c)
+static void release_chunk(struct sendq_pool *pool, struct sendq_chunk *c)
 {
-    q->held -= charge(c);
     if (c->cap != SENDQ_CHUNK_BYTES || pool->free_count == POOL_MAX) {
         mem_free(pool->mem, MEM_SEND, c, charge(c));
         return;
@@ -107,7 +106,6 @@ static uint32_t ring_bytes(uint32_t cap)
 static void free_ring(struct sendq *q, struct sendq_pool *pool)
 {
     mem_free(pool->mem, MEM_SEND, q->ring, ring_bytes(q->cap));
-    q->held -= ring_bytes(q->cap);
 }
 
 static bool grow_ring(struct sendq *q, struct sendq_pool *pool)
@@ -122,7 +120,6 @@ static bool grow_ring(struct sendq *q, struct sendq_pool *pool)
     q->ring = ring;
     q->head = 0;
     q->cap = cap;
-    q->held += ring_bytes(cap);
     return true;
 }
 
@@ -139,9 +136,8 @@ static struct sendq_chunk *add_chunk(struct sendq *q, struct sendq_pool *pool, u
         c = new_chunk(pool, chunk_caps[0]);
     if (!c)
         return NULL;
-    q->held += charge(c);
     if (q->count == q->cap && !grow_ring(q, pool)) {
-        release_chunk(q, pool, c);
+        release_chunk(pool, c);
         return NULL;
     }
     if (q->count > 0) {
@@ -156,7 +152,7 @@ static struct sendq_chunk *add_chunk(struct sendq *q, struct sendq_pool *pool, u
 void sendq_free(struct sendq *q, struct sendq_pool *pool)
 {
     for (uint32_t i = 0; i < q->count; i++)
-        release_chunk(q, pool, at(q, i));
+        release_chunk(pool, at(q, i));
     free_ring(q, pool);
     *q = (struct sendq){0};
 }
@@ -219,7 +215,7 @@ static void drop_small_spare(struct sendq *q, struct sendq_pool *pool, uint32_t 
     struct sendq_chunk *c = spare(q);
     if (c && c->cap < want && c->cap < SENDQ_CHUNK_BYTES) {
         q->count--;
-        release_chunk(q, pool, c);
+        release_chunk(pool, c);
     }
 }
 
@@ -275,7 +271,7 @@ void sendq_drop(struct sendq *q, struct sendq_pool *pool, uint32_t n)
         if (c->start == c->cap) {
             q->head = (q->head + 1) & (q->cap - 1);
             q->count--;
-            release_chunk(q, pool, c);
+            release_chunk(pool, c);
         }
     }
     if (q->len > 0)
@@ -322,6 +318,14 @@ uint32_t sendq_iov(const struct sendq *q, uint32_t offset, uint32_t len, struct 
     return covered;
 }
 
+uint32_t sendq_held(const struct sendq *q)
+{
+    uint32_t held = ring_bytes(q->cap);
+    for (uint32_t i = 0; i < q->count; i++)
+        held += charge(at(q, i));
+    return held;
+}
+
 /* ---- invariants ---- */
 
 static const char *check_chunk(const struct sendq *q, uint32_t i)
@@ -342,7 +346,7 @@ static const char *check_chunk(const struct sendq *q, uint32_t i)
 
 const char *sendq_check(const struct sendq *q)
 {
-    uint32_t len = 0, held = ring_bytes(q->cap);
+    uint32_t len = 0;
     if (q->len > INT32_MAX || q->count > q->cap)
         return "sendq: lengths out of range";
     for (uint32_t i = 0; i < q->count; i++) {
@@ -350,9 +354,6 @@ const char *sendq_check(const struct sendq *q)
         if (bad)
             return bad;
         len += at(q, i)->end - at(q, i)->start;
-        held += charge(at(q, i));
     }
-    if (len != q->len)
-        return "sendq: len is not the sum of the chunks";
-    return held == q->held ? NULL : "sendq: held is not the sum of what is held";
+    return len == q->len ? NULL : "sendq: len is not the sum of the chunks";
 }

@@ -20,7 +20,6 @@ struct sendq {
     struct sendq_chunk **ring; /* chunks in order; grows by doubling */
     uint32_t head, count, cap; /* of the ring */
     uint32_t len;              /* bytes queued */
-    uint32_t held;             /* memory held, as charged */
 };
 
 /* Free chunks of full size that a stack keeps warm, last in first out. */
@@ -53,6 +52,9 @@ void sendq_drop(struct sendq *q, struct sendq_pool *pool, uint32_t n);
  * the bytes covered, and in *count the iovecs. */
 uint32_t sendq_iov(const struct sendq *q, uint32_t offset, uint32_t len, struct iovec *iov, int max,
                    int *count);
+
+/* Memory held, as charged: O(n), for those who want to know. */
+uint32_t sendq_held(const struct sendq *q);
 
 const char *sendq_check(const struct sendq *q);
 

@@ -142,8 +142,7 @@ static seq_t roomy_edge(const struct tcb *t, const struct tcp_env *env)
     if (t->opt.window_clamp) room = min_u32(room, max_u32(t->opt.window_clamp, 1u << t->rcv_wscale));
     /* Near the ceiling nobody is promised more than a part of what is left; but who has read all that
      * came may always have two segments more. */
-    uint64_t tight = env->mem->limit / 100 * MEM_TIGHT_PERCENT, used = env->mem->used;
-    uint64_t left = used < tight ? (tight - used) / 4 : 0;
+    uint64_t left = mem_share(env->mem);
     if (!t->recvq.readable) left = max_u64(left, 2u * tcb_mss_offer(t, env) + (1u << t->rcv_wscale));
     room = (uint32_t)min_u64(room, left);
     return seq_add(t->rcv_nxt, room);
@@ -234,7 +233,7 @@ uint64_t tcb_deadline(const struct tcb *t)
     return at;
 }
 
-uint32_t tcb_held(const struct tcb *t) { return t->sendq.held + t->recvq.held; }
+uint32_t tcb_held(const struct tcb *t) { return sendq_held(&t->sendq) + recvq_held(&t->recvq); }
 
 const char *tcp_state_name(int state)
 {

@@ -7,6 +7,7 @@
  *   input.c      3.10.7.4   segment arrives in any other state
  *   loss.c       3.8.1-2    what an ACK means for recovery and congestion control
  *   ecn.c        3.8.2      marks of congestion, both ways
+ *   tune.c       3.8.6      buffers that size themselves
  *   timeout.c    3.10.8     deadlines
  *   output.c     3.8        what is the next segment, if any?
  *
@@ -92,7 +93,7 @@ enum tcp_event {
 
 /* Options that the application sets (all live in the TCB; 0 means the default unless noted). */
 struct tcp_options {
-    uint32_t rcvbuf, sndbuf;       /* bytes of payload */
+    uint32_t rcvbuf, sndbuf;       /* bytes of payload, now (tune.c) */
     uint32_t user_timeout_ms;      /* 0: none */
     uint32_t notsent_lowat;        /* 0: none */
     uint32_t window_clamp;         /* 0: none */
@@ -103,6 +104,7 @@ struct tcp_options {
     uint8_t keep_probes, syn_count; /* syn_count 0: the stack's */
     uint8_t tos;           /* of the IPv4 header: the Diffserv field, without the ECN bits */
     bool nodelay : 1, cork : 1, keepalive : 1;
+    bool rcvbuf_fixed : 1, sndbuf_fixed : 1; /* as the application set them */
 };
 
 /* Why old data went again. */
@@ -161,6 +163,8 @@ struct tcb {
     seq_t rcv_room;        /* ... of that, what there was room for: the scale rounds up */
     seq_t rcv_acked;       /* Last.ACK.sent (RFC 7323) */
     seq_t rcv_up, rcv_fin;
+    seq_t tune_from;       /* read so far when this round trip began (tune.c) */
+    uint32_t tune_at;      /* ... by our timestamps, or in microseconds */
 
     uint16_t peer_mss;     /* from its SYN, bounded below */
     uint16_t path_mtu;     /* 0: the device's */
@@ -330,6 +334,12 @@ uint8_t tcp_ecn_syn_flags(struct tcb *t);
 void tcp_ecn_input(struct tcb *t, const struct tcp_segment *seg);
 /* The marks of new data that goes, before SND.MAX moves. */
 void tcp_ecn_new_data(struct tcb *t, struct tcp_segment *seg);
+
+/* tune.c: a round trip begins; text came, and may end it; the application has read; an ACK came. */
+void tcp_tune_begin(struct tcb *t, const struct tcp_env *env);
+void tcp_tune_arrival(struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg);
+void tcp_tune_read(struct tcb *t, const struct tcp_env *env);
+void tcp_tune_send(struct tcb *t, const struct tcp_env *env);
 
 /* ICMP says that the path is narrower, or that there is no way (RFC 9293 3.9.2.2, RFC 5927). */
 void tcp_path_mtu(struct tcb *t, struct tcp_env *env, uint32_t mtu);

@@ -89,6 +89,7 @@ static enum drop_reason input_data(struct tcb *t, struct tcp_env *env, const str
     t->rcv_nxt = seq_add(t->rcv_nxt, advance);
     t->bytes_received += advance;
     if (advance) t->event |= EVENT_READABLE;
+    tcp_tune_arrival(t, env, seg);
     /* Out of order, or filling a hole: at once (RFC 5681 4.2) */
     if (result != RECVQ_OK || had_hole) t->mark |= MARK_ACK;
     else schedule_ack(t, env);

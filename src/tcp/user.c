@@ -40,6 +40,7 @@ void tcp_user_sent(struct tcb *t, bool more, bool urgent)
 
 void tcp_user_received(struct tcb *t, struct tcp_env *env)
 {
+    tcp_tune_read(t, env);
     if (tcb_receiving(t) && tcb_window_update_due(t, env)) t->mark |= MARK_ACK;
 }
 

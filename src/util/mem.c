@@ -69,3 +69,9 @@ int mem_above(const struct mem *m, unsigned percent)
         return m->used > m->limit;
     return m->used > m->limit / 100 * percent + m->limit % 100 * percent / 100;
 }
+
+size_t mem_share(const struct mem *m)
+{
+    size_t tight = m->limit / 100 * MEM_TIGHT_PERCENT;
+    return m->used < tight ? (tight - m->used) / 4 : 0;
+}

@@ -46,5 +46,7 @@ void *mem_zalloc(struct mem *m, enum mem_kind kind, size_t size);
 void mem_free(struct mem *m, enum mem_kind kind, void *memory, size_t size);
 /* Is more than `percent` of the ceiling in use? */
 int mem_above(const struct mem *m, unsigned percent);
+/* What one connection may count on: a part of what is left below TIGHT. */
+size_t mem_share(const struct mem *m);
 
 #endif

@@ -325,7 +325,7 @@ static void send(struct input *in)
     for (unsigned i = 0; i < STEPS_MAX && in->left; i++)
         send_step(s, in);
     sendq_free(&s->q, &s->pool);
-    CHECK(s->q.held == 0, "an empty queue holds memory");
+    CHECK(sendq_held(&s->q) == 0, "an empty queue holds memory");
     sendq_pool_free(&s->pool);
     CHECK(s->mem.used == 0 && s->heap.blocks == 0, "memory is left");
     free(s);

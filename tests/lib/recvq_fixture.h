@@ -52,7 +52,7 @@ static inline void check(void)
     const char *bad = recvq_check(&q);
     if (bad)
         fail_msg("%s", bad);
-    assert_int_equal(mem.used, q.held + (uint64_t)pool.free_count *
+    assert_int_equal(mem.used, recvq_held(&q) + (uint64_t)pool.free_count *
                                             (sizeof(struct buf) + BUF_LENT_BYTES));
 }
 

@@ -43,6 +43,8 @@ int wire_setup(void **state)
     mytcp_config_init(&w->config);
     w->config.tail_loss_probe = 0; /* test_tail_loss_probe.c turns it on */
     w->config.congestion = 0; /* Reno: the windows of RFC 5681, literally */
+    /* a scenario may write all in one call, and read it in one: test_autotune.c begins with the default */
+    w->config.rcvbuf_bytes = w->config.sndbuf_bytes = 2 << 20;
     w->our_addr = 0x0a000001;
     w->peer_addr = 0x0a000002;
     w->our_port = 80;

@@ -102,8 +102,8 @@ at_mtu() {
 }
 
 at_mtu_without_offload() {
-    library --no-offload --mtu "$1" --set rcvbuf_bytes=200000 --set sndbuf_bytes=200000 \
-        --thread serve 7:echo
+    library --no-offload --mtu "$1" --set rcvbuf_bytes=200000 --set rcvbuf_max_bytes=200000 \
+        --set sndbuf_bytes=200000 --set sndbuf_max_bytes=200000 --thread serve 7:echo
     timeout 20 "$live" echo-full "$ip" 7 5000000 65536
     kernel_is_content
 }

@@ -29,7 +29,8 @@ nothing() { with tcp_timestamps=0 tcp_sack=0 tcp_window_scaling=0; talks "ts sac
 nothing_actively() { with tcp_timestamps=0 tcp_sack=0 tcp_window_scaling=0; talks_actively; }
 no_scaling_under_loss() {
     with tcp_window_scaling=0 tcp_sack=0
-    serve --lose 2% --set rcvbuf_bytes=200000 --set sndbuf_bytes=200000
+    serve --lose 2% --set rcvbuf_bytes=200000 --set rcvbuf_max_bytes=200000 \
+        --set sndbuf_bytes=200000 --set sndbuf_max_bytes=200000
     timeout 30 "$live" echo-full "$ip" 7 4000000 65536
 }
 ecn() { with tcp_ecn=1; talks ""; }

@@ -107,7 +107,8 @@ one_percent() { both_ways_at 1% 10000000; }
 five_percent() { both_ways_at 5% 3000000; }
 
 pattern_at_five_percent() {
-    serve --lose 5% --set rcvbuf_bytes=200000 --set sndbuf_bytes=200000
+    serve --lose 5% --set rcvbuf_bytes=200000 --set rcvbuf_max_bytes=200000 \
+        --set sndbuf_bytes=200000 --set sndbuf_max_bytes=200000
     "$live" chargen "$ip" 19 3000000
     timeout 40 "$live" echo-full "$ip" 7 6000000 65536
     kernel_is_content

@@ -171,7 +171,7 @@ SCENARIO(an_urgent_pointer_is_harmless_in_every_state)
  */
 SCENARIO(an_urgent_pointer_with_the_window_shut_takes_no_memory)
 {
-    w->config.rcvbuf_bytes = 8192;
+    w->config.rcvbuf_bytes = w->config.rcvbuf_max_bytes = 8192;
     wire_passive(w);
     while (wire_info(w).rcv_wnd) {
         uint32_t room = wire_info(w).rcv_wnd;
