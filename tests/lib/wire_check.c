@@ -86,7 +86,7 @@ static const char *check_options(const struct wire_conn *c, const struct wire_pa
 {
     bool ts = c->our_ts && c->peer_ts;
     if (p->mss || p->wscale || p->sackok)
-        return "an option of a SYN without SYN";
+        return "an option of a SYN without SYN"; /* 2018-2, 7323-2.2c */
     if (p->ts != ts)
         return ts ? "timestamps were negotiated but are missing"
                   : "timestamps were not negotiated"; /* 7323-3.2b */

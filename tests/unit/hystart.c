@@ -224,6 +224,7 @@ static void a_queue_that_builds_up_ends_slow_start_without_a_loss(void **state)
     cc_free(&s.cc, &s.mem);
 }
 
+/* 9438-4.10 */
 static void where_no_queue_builds_up_slow_start_doubles_on(void **state)
 {
     struct start s;

@@ -330,6 +330,24 @@ SCENARIO(of_a_super_segment_only_the_lost_part_is_sent_again)
     QUIET(w);
 }
 
+/* 6582-2: what was sent before the first recovery ended says nothing of a second loss */
+SCENARIO(duplicate_acks_of_all_that_was_in_flight_then_start_no_second_recovery)
+{
+    in_flight(w, 10, false);
+    for (int i = 0; i < 3; i++)
+        dup(w, 0);
+    OUT(w, .flags = ACK, .seq = at(0), .ack = 1, .len = MSS);
+    dup(w, 10);
+    WRITE(w, 2 * MSS);
+    OUT(w, .flags = ACK, .seq = at(10), .ack = 1, .len = MSS);
+    OUT(w, .flags = ACK, .seq = at(11), .ack = 1, .len = MSS);
+    for (int i = 0; i < 5; i++) {
+        dup(w, 10);
+        QUIET(w);
+    }
+    assert_int_equal(wire_stats(w).fast_recoveries, 1);
+}
+
 WIRE_MAIN(WIRE_TEST(the_third_duplicate_ack_sends_the_first_segment_again),
           WIRE_TEST(the_first_two_duplicate_acks_send_one_new_segment_each),
           WIRE_TEST(a_partial_ack_sends_the_next_hole_at_once),
@@ -346,4 +364,5 @@ WIRE_MAIN(WIRE_TEST(the_third_duplicate_ack_sends_the_first_segment_again),
           WIRE_TEST(data_that_the_peer_reneged_on_is_sent_again),
           WIRE_TEST(after_a_timeout_only_what_was_not_sacked_is_sent_again),
           WIRE_TEST(of_a_super_segment_only_the_lost_part_is_sent_again),
-          WIRE_TEST(the_ack_that_ends_a_recovery_may_begin_the_next))
+          WIRE_TEST(the_ack_that_ends_a_recovery_may_begin_the_next),
+          WIRE_TEST(duplicate_acks_of_all_that_was_in_flight_then_start_no_second_recovery))

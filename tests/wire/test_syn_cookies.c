@@ -100,7 +100,7 @@ SCENARIO(a_forged_cookie_draws_a_rst)
     assert_true(accept_now(w) >= 0);
 }
 
-/* R02 */
+/* 4987-3, R02 */
 SCENARIO(a_cookie_of_another_peer_draws_a_rst)
 {
     cookies_always(w);
@@ -112,18 +112,22 @@ SCENARIO(a_cookie_of_another_peer_draws_a_rst)
     FAILS(w, accept_now(w), EAGAIN);
 }
 
-/* R02 */
+/* 4987-3, R02 */
 SCENARIO(a_stale_cookie_draws_a_rst)
 {
     cookies_always(w);
     wire_syn_received(w);
     AT(w, 300 * SEC);
+    w->peer_port++; /* cookies are still in use */
+    IN(w, .flags = SYN, .mss = 1460);
+    OUT(w, .flags = SYN | ACK, .ack = 1);
+    w->peer_port--;
     IN(w, .flags = ACK, .seq = 1, .ack = 1);
     OUT(w, .flags = RST, .seq = 1);
     FAILS(w, accept_now(w), EAGAIN);
 }
 
-/* R02 */
+/* 4987-3, R02 */
 SCENARIO(a_cookie_of_half_a_minute_ago_is_good)
 {
     cookies_always(w);

@@ -133,6 +133,27 @@ SCENARIO(a_window_of_a_gigabyte_does_not_overflow)
     assert_int_equal(sent, 14600); /* bounded by the congestion window */
 }
 
+/* 7323-2.2d */
+SCENARIO(the_window_of_our_syn_and_syn_ack_is_not_scaled)
+{
+    for (int active = 0; active < 2; active++) {
+        struct sockaddr_in to = wire_sockaddr(w->peer_addr, ++w->peer_port);
+        struct sockaddr_in from = wire_sockaddr(w->our_addr, ++w->our_port);
+        if (active) {
+            wire_conn(w);
+            w->fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+            assert_int_equal(mytcp_bind(w->stack, w->fd, (struct sockaddr *)&from, sizeof(from)), 0);
+            FAILS(w, mytcp_connect(w->stack, w->fd, (struct sockaddr *)&to, sizeof(to)), EINPROGRESS);
+        } else {
+            wire_listen(w, 1);
+            IN(w, .flags = SYN, .mss = 1460, .wscale = WS(7));
+        }
+        const struct wire_packet *p = OUT(w, .flags = active ? SYN : SYN | ACK, .ack = !active);
+        assert_true(p->wscale > 1);
+        assert_in_range(p->wnd, 65536 - (1 << (p->wscale - 1)), 65535); /* of 4 MiB */
+    }
+}
+
 WIRE_MAIN(WIRE_TEST(our_scale_lets_the_default_buffer_be_offered),
           WIRE_TEST(scaling_is_off_both_ways_if_the_syn_ack_lacks_it),
           WIRE_TEST(it_is_not_offered_when_it_is_configured_away),
@@ -142,4 +163,5 @@ WIRE_MAIN(WIRE_TEST(our_scale_lets_the_default_buffer_be_offered),
           WIRE_TEST(the_option_in_a_segment_without_syn_is_ignored),
           WIRE_TEST(an_unscaled_window_of_65535_is_not_negative),
           WIRE_TEST(all_that_was_ever_offered_stays_acceptable),
-          WIRE_TEST(a_window_of_a_gigabyte_does_not_overflow))
+          WIRE_TEST(a_window_of_a_gigabyte_does_not_overflow),
+          WIRE_TEST(the_window_of_our_syn_and_syn_ack_is_not_scaled))
