@@ -162,9 +162,9 @@ static seq_t fill(struct tcb *t, struct tcp_env *env, struct tcp_out *out, uint3
 static uint32_t payload_max(const struct tcb *t, const struct tcp_env *env, unsigned options, uint32_t mss)
 {
     uint32_t headers = IP4_HEADER_LEN + TCP_HEADER_LEN + options;
-    if (t->urgent_snd || t->dsack_len || env->gso_max <= headers + mss) return mss;
-    uint32_t max = min_u32(env->gso_max - headers, SEND_PAYLOAD_MAX);
-    max = min_u32(max, (FLIGHT_UNITS - 1) * mss); /* and a FIN */
+    uint32_t max = env->gso_max > headers ? env->gso_max - headers : 0;
+    max = min_u32(min_u32(max, SEND_PAYLOAD_MAX), (FLIGHT_UNITS - 1) * mss); /* and a FIN */
+    if (t->urgent_snd || t->dsack_len || max < mss) return mss;
     return max - max % mss;
 }
 

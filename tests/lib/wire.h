@@ -13,6 +13,10 @@
  * the stream, made and verified here. The packet code here is independent of src/wire, so that bugs
  * do not cancel.
  *
+ * Run from the environment: WIRE_ISS and WIRE_IRS say where the numbers start; WIRE_GSO=1 lets the
+ * stack build super-segments, which are cut up before a test sees them; WIRE_TRACE is a file that gets
+ * a line for each test, which is the same whatever the others say.
+ *
  * What is asserted all the time, by no test in particular: see wire_check.c.
  */
 #ifndef LIB_WIRE_H
@@ -149,6 +153,10 @@ struct wire {
     struct wire_conn conns[WIRE_CONNS];
     unsigned conn_count;
     char log[WIRE_LOG];
+    uint64_t trace; /* a hash of all segments in and out: relative numbers, flags, lengths, windows */
+    bool cutting;   /* super-segments are built, and cut up here as a device would */
+    struct wire_packet cut;
+    uint32_t cut_at; /* of its payload, so much has left; all of it: nothing waits */
     size_t log_len;
 };
 
