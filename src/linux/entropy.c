@@ -12,7 +12,8 @@ int entropy_fill(void *bytes, size_t len_bytes)
         if (got < 0 && errno == EINTR) {
             continue;
         }
-        if (got < 0) {
+        if (got <= 0) {
+            errno = got == 0 ? EIO : errno;
             return -1;
         }
         next += got;

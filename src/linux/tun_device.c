@@ -250,8 +250,8 @@ ssize_t tun_device_read(const struct tun_device *device, void *buffer, size_t si
     if (got < 0) {
         return -1;
     }
-    if ((size_t)got <= header_bytes) {
-        return TUN_DEVICE_SHORT;
+    if ((size_t)got <= header_bytes || (size_t)got - header_bytes > size_bytes) {
+        return TUN_DEVICE_SHORT; /* or more than there was room for, which no kernel says */
     }
     *packet = (struct mytcp_packet){.data = buffer,
                                     .len_bytes = (uint32_t)((size_t)got - header_bytes)};
