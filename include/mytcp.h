@@ -134,7 +134,13 @@ struct mytcp_config {
     uint32_t reass_max_bytes;    /* default 256 KiB, 0 turns reassembly off */
     uint32_t reass_timeout_us;   /* default 15 s */
     uint32_t pmtu_min_bytes;     /* floor of a learned path MTU; default 552 */
-    uint32_t pmtu_timeout_us;    /* a learned path MTU is forgotten after this; default 600 s */
+    uint32_t pmtu_timeout_us;    /* after this a larger path MTU than the learned one is tried; default
+                                    600 s, at least 300 s (RFC 1191 3), UINT32_MAX: never */
+    uint32_t mtu_probing;        /* packets lost for their size alone, without a word from a router (RFC
+                                    4821): 0 not looked for; 1 (default) found by timeouts, and the path
+                                    searched by probes from then on; 2 searched from the beginning */
+    uint32_t mtu_base_bytes;     /* size of packets that such a search begins with; default 1024 */
+    uint32_t mtu_black_hole_timeouts; /* of full-sized data in a row, until it goes smaller; default 2 */
     uint32_t port_min, port_max; /* ephemeral ports; default 16384..65535 */
 };
 
@@ -391,6 +397,8 @@ struct mytcp_stats {
     uint64_t failed, reset_in, reset_out;         /* attempts that failed; RSTs */
     uint64_t retransmitted_segments, retransmitted_bytes, rto_expired, fast_recoveries;
     uint64_t challenge_acks, challenge_acks_limited;
+    uint64_t mtu_black_holes; /* packets found to be lost for their size, without a word from a router */
+    uint64_t mtu_probes, mtu_probes_lost;         /* larger packets tried; of them, lost alone */
     uint64_t syn_cookies_sent, syn_cookies_ok;
     uint64_t time_wait_recycled, time_wait_reused; /* by the cap; by a SYN of either side */
     uint64_t memory_refused;                       /* charges that the ceiling refused */

@@ -241,7 +241,7 @@ static int begin_connect(struct mytcp_stack *s, struct sock *k, ip4_addr peer, u
     n->peer_port = peer_port;
     seq_t iss = node_isn(s, n, old ? &tw_of(old)->rec.snd_nxt : NULL);
     struct isn_tuple tuple = node_tuple(n);
-    k->tcb.path_mtu = (uint16_t)pmtu_get(&s->pmtu, peer, s->env.now_us);
+    path_begin(s, k);
     tcp_open_active(&k->tcb, &s->env, iss, isn_ts_offset(&s->keys, &tuple));
     if (old) {
         s->stats.time_wait_reused++;

@@ -215,6 +215,7 @@ void sock_dissolve(struct mytcp_stack *s, struct sock *k)
 void sock_settle(struct mytcp_stack *s, struct sock *k)
 {
     struct tcb *t = &k->tcb;
+    path_share(s, k);
     if (t->state == ST_CLOSED || t->state == ST_TIME_WAIT) {
         if (k->active.node.in_table) leave_table(s, k);
         if (t->orphan) {

@@ -101,29 +101,18 @@ static struct unreachable unreachable_meaning(uint8_t code)
     return code < 16 ? meanings[code] : (struct unreachable){EHOSTUNREACH, false};
 }
 
-/* RFC 1191: what the router says, bounded below and never above what we use now. An old router says 0: the
- * next plateau below the packet's size is tried. */
-static uint32_t believable_mtu(const struct mytcp_stack *s, const struct icmp_message *m, uint32_t current)
+/* RFC 1191: what the router says, bounded below. An old router says 0: the next plateau below the packet's size
+ * is tried. */
+static uint32_t claimed_mtu(const struct mytcp_stack *s, const struct icmp_message *m)
 {
     static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
     uint32_t mtu = m->mtu;
     if (!mtu) {
-        uint32_t size = min_u32(m->quoted_total_len, current);
+        uint32_t size = min_u32(m->quoted_total_len, s->env.mtu);
         for (size_t i = 0; i < sizeof(plateaus) / sizeof(plateaus[0]) && !mtu; i++)
             if (plateaus[i] < size) mtu = plateaus[i];
     }
     return max_u32(mtu, s->config.pmtu_min_bytes);
-}
-
-static void path_mtu(struct mytcp_stack *s, struct sock *k, const struct icmp_message *m)
-{
-    struct tcb *t = &k->tcb;
-    uint32_t current = t->path_mtu ? min_u32(t->path_mtu, s->env.mtu) : s->env.mtu;
-    uint32_t mtu = believable_mtu(s, m, current);
-    if (mtu >= current) return;
-    pmtu_set(&s->pmtu, &s->mem, k->active.node.peer, mtu,
-             s->env.now_us + s->config.pmtu_timeout_us);
-    tcp_path_mtu(t, &s->env, mtu);
 }
 
 static enum drop_reason error_for_sock(struct mytcp_stack *s, struct sock *k, const struct icmp_message *m)
@@ -134,7 +123,7 @@ static enum drop_reason error_for_sock(struct mytcp_stack *s, struct sock *k, co
     bool in_flight = seq_geq(quoted, t->snd_una) && seq_lt(quoted, t->snd_max);
     if (!in_flight) return DROP_ICMP_UNMATCHED;
     if (m->type == ICMP_UNREACHABLE && m->code == ICMP_UNREACH_FRAG_NEEDED) {
-        path_mtu(s, k, m);
+        tcp_path_claim(t, &s->env, claimed_mtu(s, m), quoted);
     } else {
         struct unreachable u = {EHOSTUNREACH, false};
         if (m->type == ICMP_UNREACHABLE) u = unreachable_meaning(m->code);

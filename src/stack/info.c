@@ -36,6 +36,9 @@ int mytcp_stats_get(mytcp_stack *s, struct mytcp_stats *stats)
     stats->fast_recoveries = c->fast_recoveries;
     stats->challenge_acks = c->challenge_acks;
     stats->challenge_acks_limited = c->challenge_acks_limited;
+    stats->mtu_black_holes = c->mtu_black_holes;
+    stats->mtu_probes = c->mtu_probes;
+    stats->mtu_probes_lost = c->mtu_probes_lost;
     stats->memory_refused = s->mem.refused;
     stats->memory_bytes = s->mem.used;
     stats->memory_peak_bytes = s->mem.peak;
@@ -118,7 +121,7 @@ void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, struct tcp
     const struct tcb *t = &k->tcb;
     uint32_t mss = tcb_snd_mss(t, &s->env, tcb_option_bytes(t));
     uint64_t now = s->env.now_us;
-    static const uint8_t ca[] = {LINUX_CA_OPEN, LINUX_CA_RECOVERY, LINUX_CA_LOSS};
+    static const uint8_t ca[] = {LINUX_CA_OPEN, LINUX_CA_RECOVERY, LINUX_CA_LOSS, LINUX_CA_OPEN};
     memset(i, 0, sizeof(*i));
     i->tcpi_state = t->state;
     i->tcpi_ca_state = ca[t->recovery.mode];
@@ -140,7 +143,7 @@ void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, struct tcp
     i->tcpi_last_data_sent = (uint32_t)((now - t->sent_us) / 1000);
     i->tcpi_last_data_recv = (uint32_t)((now - t->heard_us) / 1000);
     i->tcpi_last_ack_recv = i->tcpi_last_data_recv;
-    i->tcpi_pmtu = t->path_mtu ? min_u32(t->path_mtu, s->env.mtu) : s->env.mtu;
+    i->tcpi_pmtu = tcb_path_mtu(t, &s->env);
     i->tcpi_rtt = t->rtt.srtt_us;
     i->tcpi_rttvar = t->rtt.rttvar_us;
     i->tcpi_snd_ssthresh = min_u32(t->cc.ssthresh / mss, INT32_MAX);

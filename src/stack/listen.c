@@ -123,8 +123,7 @@ static struct sock *promote(struct mytcp_stack *s, struct sock *l, const struct 
 
 static void enter_queue(struct mytcp_stack *s, struct sock *l, struct sock *k)
 {
-    uint32_t mtu = pmtu_get(&s->pmtu, k->active.node.peer, s->env.now_us);
-    k->tcb.path_mtu = (uint16_t)mtu;
+    path_begin(s, k);
     node_insert(s, &k->active.node);
     accept_push(s, l, k);
     sock_settle(s, k);

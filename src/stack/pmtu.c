@@ -11,19 +11,19 @@ static uint32_t find(const struct pmtu *p, ip4_addr dst)
     return i;
 }
 
-uint32_t pmtu_get(const struct pmtu *p, ip4_addr dst, uint64_t now_us)
+const struct pmtu_entry *pmtu_get(const struct pmtu *p, ip4_addr dst, uint64_t now_us)
 {
     uint32_t i = find(p, dst);
-    return i < p->count && now_us < p->entries[i].expires_us ? p->entries[i].mtu : 0;
+    return i < p->count && now_us < p->entries[i].expires_us ? &p->entries[i] : NULL;
 }
 
-void pmtu_set(struct pmtu *p, struct mem *mem, ip4_addr dst, uint32_t mtu, uint64_t expires_us)
+void pmtu_set(struct pmtu *p, struct mem *mem, struct pmtu_entry entry)
 {
     if (!p->entries)
         p->entries = mem_alloc(mem, MEM_TABLE, PMTU_ENTRIES * sizeof *p->entries);
     if (!p->entries)
         return;
-    uint32_t i = find(p, dst);
+    uint32_t i = find(p, entry.dst);
     if (i == p->count) {
         if (p->count < PMTU_ENTRIES)
             p->count++;
@@ -31,7 +31,7 @@ void pmtu_set(struct pmtu *p, struct mem *mem, ip4_addr dst, uint32_t mtu, uint6
             i--; /* the last one, set longest ago */
     }
     memmove(&p->entries[1], &p->entries[0], i * sizeof *p->entries);
-    p->entries[0] = (struct pmtu_entry){expires_us, dst, mtu};
+    p->entries[0] = entry;
 }
 
 void pmtu_free(struct pmtu *p, struct mem *mem)

@@ -8,6 +8,7 @@
  *   conn.c       connections' upkeep after a verb  port.c      who has which port
  *   api*.c       the socket calls                  ready.c     poll, watch, wait
  *   sockopt.c    options                           control.c   fcntl and ioctl
+ *   path.c       path MTUs by host                 reass.h, pmtu.h: closed mechanisms
  *   info.c       statistics, digest, checks        trace.c     segments seen
  */
 #ifndef STACK_STACK_H
@@ -100,9 +101,9 @@ struct sock {
     uint8_t pending;         /* events not yet looked at by mytcp_wait (edge-triggered) */
     uint8_t phase;           /* enum sock_phase */
     uint8_t shut;            /* enum sock_shut: by shutdown(); both when a connection has ended */
+    uint32_t watch;
     struct sock *list_next, **list_prev; /* accept queue, or the starved (prev: those only) */
     struct sock *ready_next, **ready_prev;
-    uint32_t watch;
     uint64_t watch_data;
     struct listener *listener;
     struct sock_cold *cold;  /* options that hardly anybody sets; NULL: their defaults */
@@ -314,6 +315,12 @@ enum drop_reason reply_rst(struct mytcp_stack *s, const struct tcp_segment *seg,
 bool reply_from(struct mytcp_stack *s, const struct node *n, const struct tcp_segment *seg);
 struct raw_packet *raw_take(struct mytcp_stack *s);
 void raw_free_all(struct mytcp_stack *s);
+
+/* ---- path.c ---- */
+
+/* A connection begins with what others know; and shares what it has found. */
+void path_begin(struct mytcp_stack *s, struct sock *k);
+void path_share(struct mytcp_stack *s, struct sock *k);
 
 /* ---- ready.c ---- */
 

@@ -45,9 +45,15 @@ static void begin_fast(struct tcb *t, struct tcp_env *env, uint32_t delivered_by
     recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, delivered_bytes, event.mss, t->sack_ok,
                         prior_cwnd, prior_ssthresh);
     if (t->sack_ok) regulate(t, 0, event.mss, false); /* the fast retransmission */
+    env->count.fast_recoveries++;
+}
+
+/* Something is lost. If it is an MTU probe alone there is nothing to reduce (RFC 4821 7.6.2). */
+static void begin(struct tcb *t, struct tcp_env *env, uint32_t delivered_bytes)
+{
+    if (!tcp_path_probe_lost(t)) begin_fast(t, env, delivered_bytes);
     t->probe_at_us = TIME_NEVER;
     t->mark |= MARK_LOOK;
-    env->count.fast_recoveries++;
 }
 
 /* The time, as recovery sees it. */
@@ -60,7 +66,7 @@ void tcp_loss_reorder(struct tcb *t, struct tcp_env *env)
 {
     struct recovery_ack now = moment(t, env);
     bool lost = recovery_reorder_timeout(&t->recovery, &now);
-    if (lost && t->recovery.mode == RECOVERY_NONE) begin_fast(t, env, 0);
+    if (lost && recovery_calm(&t->recovery)) begin(t, env, 0);
     else if (lost && t->recovery.mode == RECOVERY_FAST) regulate(t, 0, current_mss(t, env), false);
     t->mark |= MARK_LOOK;
 }
@@ -175,7 +181,7 @@ static void undo(struct tcb *t, const struct cc_event *e, const struct recovery_
 static void congested(struct tcb *t, const struct cc_event *e)
 {
     uint32_t cwnd = t->cc.cwnd;
-    if (t->recovery.mode != RECOVERY_NONE || t->cwr_due || t->cwr_sent) return;
+    if (!recovery_calm(&t->recovery) || t->cwr_due || t->cwr_sent) return;
     reduce(t, e);
     t->cc.cwnd = min_u32(t->cc.cwnd, cwnd);
 }
@@ -196,7 +202,7 @@ static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e
     }
     if (e->ece) congested(t, e);
     if (news->ended && mode_before == RECOVERY_FAST) leave_fast(t, e);
-    if (news->lost) begin_fast(t, env, e->delivered_bytes);
+    if (news->lost) begin(t, env, e->delivered_bytes);
     if (news->probe_repaired && !reduced(t)) reduce(t, e);
     if (t->recovery.mode == RECOVERY_FAST) {
         if (t->sack_ok) regulate(t, e->delivered_bytes, e->mss, e->acked_bytes && !news->more_lost);
@@ -238,6 +244,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
         tcp_loss_pace(t, env);
         t->mark |= MARK_LOOK;
     }
+    tcp_path_ack(t, env, news.largest, mode_before);
     if (acked) restart_timers(t, env);
     else if (recovery_sacked(&t->recovery)) t->probe_at_us = TIME_NEVER;
 }

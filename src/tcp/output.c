@@ -197,6 +197,7 @@ static void sent_again(struct tcb *t, struct tcp_env *env, struct tcp_out *out, 
     struct tcp_segment *seg = &out->seg;
     struct rate_now now = rate_now(t, env);
     recovery_sent_again(&t->recovery, seg->seq, tcp_segment_space(seg), &now);
+    tcp_path_sent_again(t, seg->seq);
     out->retransmission = true;
     if (tcb_bulk(t, env)) {
         t->bulk->bytes_retx += seg->len;
@@ -291,13 +292,17 @@ static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     if (congestion) congestion = min_u32(congestion, pace_left(t, env, queued, mss));
     uint32_t window = window_left(t, t->snd_nxt);
     uint32_t room = min_u32(congestion, window);
-    uint32_t max = t->cwr_due ? mss : payload_max(t, env, options, mss); /* CWR goes once */
+    uint32_t probe = tcp_path_probe(t, env, options, min_u32(queued, window), room);
+    if (probe) mss = probe; /* one packet of that size */
+    bool one = probe || t->cwr_due; /* CWR goes once */
+    uint32_t max = one ? mss : payload_max(t, env, options, mss);
     uint32_t n = new_data(t, queued, room, mss, max);
     bool fin = t->fin_queued && n == queued && window > n;
     if ((!n && !fin) || !recovery_reserve(&t->recovery, env->mem)) return false;
     seq_t end = fill(t, env, out, offset, n, mss, fin);
     if (env->params.push_each_burst && room - n < mss) out->seg.flags |= out->seg.len ? TCP_PSH : 0;
     sent_new(t, env, out, end, mss);
+    if (probe) tcp_path_probe_sent(t, env, &out->seg);
     return true;
 }
 

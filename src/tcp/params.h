@@ -14,6 +14,10 @@ struct tcp_params {
     uint32_t initial_window_segments;
     uint32_t congestion; /* the algorithm's number (cc.h) */
     uint32_t mss_min_bytes;
+    uint32_t mtu_probing; /* 0 off, 1 after a black hole, 2 from the beginning */
+    uint32_t mtu_base_bytes, mtu_black_hole_timeouts;
+    uint32_t pmtu_min_bytes;
+    uint64_t pmtu_timeout_us;
     uint32_t challenge_acks_per_s;
     uint32_t ooo_ranges_max;
     uint32_t ecn;              /* 0 off, 1 when the peer asks, 2 ask */

@@ -140,6 +140,13 @@ void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t deli
     if (!sack_ok) recovery_lose_first(r, una);
 }
 
+void recovery_enter_repair(struct recovery *r, seq_t end)
+{
+    r->mode = RECOVERY_REPAIR;
+    begin_episode(r, end, 0, 0);
+    r->f->undo_possible = false;
+}
+
 /* RFC 8985 6.3: what was sent an RTT ago and is not SACKed, and in any case the first. */
 static void lose_old(struct recovery *r, const struct recovery_ack *now)
 {
@@ -214,11 +221,24 @@ uint32_t recovery_sacked(const struct recovery *r) { return r->f ? r->f->sent.sa
 
 uint32_t recovery_lost(const struct recovery *r) { return r->f ? r->f->sent.lost_bytes : 0; }
 
+/* Of a lost unit that goes again in pieces, the path having narrowed: what is on its way. */
+static uint32_t resent_part(const struct recovery *r, seq_t una)
+{
+    const struct flight *sent = &r->f->sent;
+    uint32_t i = sent->lost_bytes && seq_gt(sent->partial, una) ? flight_next(sent, sent->waiting, 0) : sent->count;
+    if (i == sent->count) return 0;
+    const struct sent *s = flight_at(sent, i);
+    seq_t from = seq_add(s->start, (unsigned)__builtin_ctzll(s->lost) * s->unit);
+    bool inside = seq_gt(sent->partial, from) && seq_lt(sent->partial, seq_add(from, s->unit));
+    return inside ? seq_len(seq_max(from, una), sent->partial) : 0;
+}
+
 uint32_t recovery_pipe(const struct recovery *r, seq_t una, seq_t nxt)
 {
     uint32_t flight = seq_len(una, nxt);
     if (!r->f) return flight;
     uint32_t gone = r->f->sent.sacked_bytes + r->f->sent.lost_bytes + r->f->dup_bytes;
+    flight += resent_part(r, una);
     return flight > gone ? flight - gone : 0;
 }
 
@@ -266,6 +286,28 @@ bool recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len)
     *start = seq_add(s->start, last * s->unit);
     *len = s->len - last * s->unit;
     return true;
+}
+
+uint32_t recovery_packet(const struct recovery *r, seq_t s, seq_t una)
+{
+    uint32_t i = r->f ? flight_find(&r->f->sent, s) : 0;
+    if (!r->f || i == r->f->sent.count) return 0;
+    const struct sent *rec = flight_at(&r->f->sent, i);
+    uint32_t into = seq_len(rec->start, s), from = into - into % rec->unit;
+    uint32_t end = min_u32(from + rec->unit, rec->len);
+    if (seq_gt(una, seq_add(rec->start, from))) from = seq_len(rec->start, una);
+    return end - from;
+}
+
+enum recovery_fate recovery_fate(const struct recovery *r, seq_t start)
+{
+    if (!r->f) return FATE_UNKNOWN;
+    uint32_t i = flight_find(&r->f->sent, start);
+    const struct sent *s = flight_at(&r->f->sent, i);
+    if (i == r->f->sent.count || !seq_eq(s->start, start)) return FATE_UNKNOWN;
+    if (s->sacked) return FATE_ARRIVED;
+    if (!s->lost) return FATE_UNKNOWN;
+    return r->f->sent.lost_bytes == s->len ? FATE_LOST_ALONE : FATE_LOST;
 }
 
 bool recovery_may_probe(const struct recovery *r, bool sack_ok)

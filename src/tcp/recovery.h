@@ -20,7 +20,8 @@ enum { RECOVERY_DUPTHRESH = 3 };
 enum recovery_mode {
     RECOVERY_NONE,
     RECOVERY_FAST, /* fast recovery */
-    RECOVERY_RTO   /* after a retransmission timeout, until what was sent before it is acknowledged */
+    RECOVERY_RTO,  /* after a retransmission timeout, until what was sent before it is acknowledged */
+    RECOVERY_REPAIR /* one packet was lost for its size: it goes again, and there is no congestion */
 };
 
 struct recovery_flight; /* all that matters only while something is in flight, or while a D-SACK may still
@@ -69,6 +70,15 @@ struct recovery_news {
     uint32_t prior_cwnd, prior_ssthresh;
     bool probe_repaired;    /* a tail-loss probe mended a loss: reduce, without an episode (RFC 8985 7.4) */
     bool sack_news;
+    uint32_t largest;       /* bytes of the largest packet newly delivered that was sent once */
+};
+
+/* What became of one wire packet that is in flight. */
+enum recovery_fate {
+    FATE_UNKNOWN, /* nothing in flight begins there, or its end is not known yet */
+    FATE_ARRIVED,
+    FATE_LOST,
+    FATE_LOST_ALONE /* and nothing else is */
 };
 
 void recovery_init(struct recovery *r, seq_t iss);
@@ -100,6 +110,8 @@ void recovery_enter_fast(struct recovery *r, seq_t una, seq_t nxt, uint32_t deli
  * forgotten. `again`: the same data had timed out before. */
 void recovery_enter_rto(struct recovery *r, seq_t una, seq_t nxt, const struct recovery_ack *now,
                         uint32_t prior_cwnd, uint32_t prior_ssthresh, bool again);
+/* What lies before `end` was lost for its size alone. What else is found lost begins fast recovery. */
+void recovery_enter_repair(struct recovery *r, seq_t end);
 /* cwnd during fast recovery, after an ACK that delivered this much (RFC 6937, with RFC 9937's bound). */
 uint32_t recovery_prr_cwnd(struct recovery *r, uint32_t pipe, uint32_t ssthresh, uint32_t delivered,
                            uint32_t mss, bool progress);
@@ -117,6 +129,15 @@ void recovery_no_new(struct recovery *r);
 void recovery_deserved(struct recovery *r);
 /* The last unit sent, for a tail-loss probe; false if nothing is in flight. */
 bool recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len);
+/* Bytes of the wire packet that `s` was (first) sent in, from una on; 0: it is not in flight. */
+uint32_t recovery_packet(const struct recovery *r, seq_t s, seq_t una);
+/* Of the packet that is a record by itself, and starts there. */
+enum recovery_fate recovery_fate(const struct recovery *r, seq_t start);
+/* Neither in an episode that reduced, nor after one's timeout? */
+static inline bool recovery_calm(const struct recovery *r)
+{
+    return r->mode == RECOVERY_NONE || r->mode == RECOVERY_REPAIR;
+}
 
 /* Tail-loss probe: may one be scheduled; it was sent (again: a retransmission). */
 bool recovery_may_probe(const struct recovery *r, bool sack_ok);

@@ -11,6 +11,7 @@ struct delivery {
     seq_t fack;         /* RACK.fack before: its blocks are not in the order of arrival */
     uint64_t newest_us; /* send time of the newest delivered that was sent once */
     bool once;          /* there was one */
+    uint32_t largest;   /* ... in bytes */
 };
 
 /* ---- what an ACK delivers ---- */
@@ -46,6 +47,7 @@ static void deliver(struct recovery *r, uint32_t position, uint64_t units,
         rack_update(r, s->sent_us, end, false, a);
         if (!d->once || s->sent_us > d->newest_us) d->newest_us = s->sent_us;
         d->once = true;
+        d->largest = max_u32(d->largest, min_u32(s->unit, s->len));
     }
     if (again) rack_update(r, s->again_us, sent_end(s, again), true, a);
     /* once any of it has gone again, the record's mark is of that */
@@ -94,7 +96,7 @@ static void take_dsack(struct recovery *r, const struct recovery_ack *a)
 uint32_t recovery_reo_wnd(const struct recovery *r, uint32_t srtt_us)
 {
     bool enough = r->f->sent.sacked_units >= RECOVERY_DUPTHRESH;
-    if (!r->reordering && (r->mode != RECOVERY_NONE || enough)) return 0;
+    if (!r->reordering && (!recovery_calm(r) || enough)) return 0;
     uint64_t wnd = (uint64_t)(r->reo_mult + 1) * recovery_min_rtt(r) / 4;
     return (uint32_t)min_u64(wnd, srtt_us);
 }
@@ -218,6 +220,7 @@ static void sample(struct recovery *r, const struct recovery_ack *a, const struc
                    struct recovery_news *news)
 {
     news->delivered = d->bytes;
+    news->largest = d->largest;
     if (d->once || (a->echo_us != UINT64_MAX && a->acked)) r->unmeasured = false;
     if (d->once) {
         news->rtt_us = max_u32((uint32_t)min_u64(a->now_us - d->newest_us, INT32_MAX), 1);
@@ -283,7 +286,8 @@ struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const str
         else if (a->acked && r->mode == RECOVERY_FAST && seq_lt(a->una, r->recover)) newreno_partial(r, a);
     } else if (d.bytes) {
         news.more_lost = rack_detect(r, a->now_us, a->srtt_us);
-        news.lost = f->sent.lost_bytes && r->mode == RECOVERY_NONE; /* also of the last episode's new data */
+        news.lost = news.more_lost && r->mode == RECOVERY_REPAIR;
+        if (r->mode == RECOVERY_NONE) news.lost = f->sent.lost_bytes; /* also of the last episode's new data */
     }
     recovery_settle(r, mem);
     return news;

@@ -82,11 +82,21 @@ uint16_t tcb_mss_offer(const struct tcb *t, const struct tcp_env *env)
     return (uint16_t)mss;
 }
 
+uint32_t tcb_mtu_limit(const struct tcb *t, const struct tcp_env *env)
+{
+    uint32_t mss = t->opt.maxseg ? min_u32(t->peer_mss, t->opt.maxseg) : t->peer_mss;
+    return min_u32(env->mtu, mss + IP_TCP_HEADERS);
+}
+
+uint32_t tcb_path_mtu(const struct tcb *t, const struct tcp_env *env)
+{
+    uint32_t limit = tcb_mtu_limit(t, env);
+    return t->bulk ? path_mtu_size(&t->bulk->path, limit) : limit;
+}
+
 uint32_t tcb_snd_mss(const struct tcb *t, const struct tcp_env *env, unsigned option_bytes)
 {
-    uint32_t mtu = t->path_mtu ? min_u32(t->path_mtu, env->mtu) : env->mtu;
-    uint32_t mss = min_u32(mtu - IP_TCP_HEADERS, t->peer_mss);
-    if (t->opt.maxseg) mss = min_u32(mss, t->opt.maxseg);
+    uint32_t mss = tcb_path_mtu(t, env) - IP_TCP_HEADERS;
     return mss > option_bytes + MSS_FLOOR ? mss - option_bytes : MSS_FLOOR;
 }
 
@@ -298,6 +308,7 @@ const char *tcb_check(const struct tcb *t)
     if (!broken) broken = check_liveness(t);
     if (!broken) broken = recvq_check(&t->recvq);
     if (!broken) broken = sendq_check(&t->sendq);
+    if (!broken && t->bulk) broken = path_mtu_check(&t->bulk->path);
     if (!broken && tcb_synchronized(t)) broken = recovery_check(&t->recovery, t->snd_una, t->snd_nxt);
     return broken;
 }

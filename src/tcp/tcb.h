@@ -8,6 +8,7 @@
  *   loss.c       3.8.1-2    what an ACK means for recovery and congestion control
  *   ecn.c        3.8.2      marks of congestion, both ways
  *   tune.c       3.8.6      buffers that size themselves
+ *   path.c       3.7.2      the path's MTU: what is lost for its size
  *   timeout.c    3.10.8     deadlines
  *   output.c     3.8        what is the next segment, if any?
  *
@@ -47,6 +48,7 @@
 #include "tcp/cc.h"
 #include "tcp/pace.h"
 #include "tcp/params.h"
+#include "tcp/path_mtu.h"
 #include "tcp/recovery.h"
 #include "tcp/recvq.h"
 #include "tcp/rtt.h"
@@ -115,9 +117,10 @@ enum tcp_retx {
     RETX_CAUSES
 };
 
-/* What only a connection has that paces what it sends, or had to send again. */
+/* What only a connection has that paces what it sends, had to send again, or knows a narrow path. */
 struct tcp_bulk {
     struct pacer pacer;
+    struct path_mtu path;
     uint64_t bytes_retx;
     uint32_t retx[RETX_CAUSES];
 };
@@ -167,7 +170,7 @@ struct tcb {
     uint32_t tune_at;      /* ... by our timestamps, or in microseconds */
 
     uint16_t peer_mss;     /* from its SYN, bounded below */
-    uint16_t path_mtu;     /* 0: the device's */
+    uint16_t path_proven;  /* the largest packet that has arrived (RFC 5927 7.2: maxsizeacked) */
     uint16_t rcv_mss;      /* the largest segment seen: what "full-sized" means */
     uint16_t challenge_s;  /* second of the last challenge ACK, modulo 2^16 */
     uint8_t challenges;    /* in that second */
@@ -208,6 +211,7 @@ struct tcp_counters {
     uint64_t opened_active, opened_passive, failed, reset_in, reset_out;
     uint64_t retx_segments, retx_bytes, rto_expired, fast_recoveries;
     uint64_t challenge_acks, challenge_acks_limited;
+    uint64_t mtu_black_holes, mtu_probes, mtu_probes_lost;
 };
 
 /* What every verb gets: the time, the policy, the memory. */
@@ -257,6 +261,11 @@ uint32_t tcb_tsval(const struct tcb *t, const struct tcp_env *env);
 uint64_t tcb_echo_age(const struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg);
 /* MSS option that we send (RFC 6691): the device's MTU less 40, less still if TCP_MAXSEG says so. */
 uint16_t tcb_mss_offer(const struct tcb *t, const struct tcp_env *env);
+/* The largest packet that may ever go, whatever the path (RFC 1191 3.1): the device's MTU, or less if the peer's
+ * MSS or TCP_MAXSEG says so. */
+uint32_t tcb_mtu_limit(const struct tcb *t, const struct tcp_env *env);
+/* The largest that goes now, but for a probe (RFC 4821 eff_pmtu). */
+uint32_t tcb_path_mtu(const struct tcb *t, const struct tcp_env *env);
 /* Payload of a full wire segment when `option_bytes` of TCP options go with it. */
 uint32_t tcb_snd_mss(const struct tcb *t, const struct tcp_env *env, unsigned option_bytes);
 /* What congestion control is told, with what every event has filled in. */
@@ -341,11 +350,30 @@ void tcp_tune_arrival(struct tcb *t, const struct tcp_env *env, const struct tcp
 void tcp_tune_read(struct tcb *t, const struct tcp_env *env);
 void tcp_tune_send(struct tcb *t, const struct tcp_env *env);
 
-/* ICMP says that the path is narrower, or that there is no way (RFC 9293 3.9.2.2, RFC 5927). */
-void tcp_path_mtu(struct tcb *t, struct tcp_env *env, uint32_t mtu);
+/* icmp.c: there is no way (RFC 9293 3.9.2.2, RFC 5927). */
 void tcp_icmp_error(struct tcb *t, struct tcp_env *env, int error, bool hard);
 /* Advice, and the reason should the connection time out; progress takes it back (RFC 9293 3.9.1.8). */
 void tcp_soft_error(struct tcb *t, int error);
+
+/* path.c: the path's MTU. Others have found it: packets of `mtu` pass, whether larger ones up to `high` do is not
+ * known (0: whatever may go), and from at_us on they may be tried again. */
+void tcp_path_known(struct tcb *t, struct tcp_env *env, uint32_t mtu, uint32_t high, uint64_t at_us);
+/* The same of this connection, if there is news that others may use; once. */
+bool tcp_path_news(struct tcb *t, const struct tcp_env *env, uint32_t *mtu, uint32_t *high);
+/* A router says that what was sent at `seq` is too large for it (RFC 1191). */
+void tcp_path_claim(struct tcb *t, struct tcp_env *env, uint32_t mtu, seq_t seq);
+/* What an ACK tells: `arrived` is the payload of the largest packet delivered; mode: recovery's, before. */
+void tcp_path_ack(struct tcb *t, struct tcp_env *env, uint32_t arrived, uint8_t mode);
+/* Data timed out: was it too large? Before tcp_loss_rto. */
+void tcp_path_timeout(struct tcb *t, struct tcp_env *env);
+/* Something is lost: is it the probe, and nothing else (RFC 4821 7.6.2)? */
+bool tcp_path_probe_lost(struct tcb *t);
+/* The payload of the MTU probe to send now, with so many bytes queued and room for so many in flight; 0: none. */
+uint32_t tcp_path_probe(struct tcb *t, const struct tcp_env *env, unsigned option_bytes, uint32_t queued,
+                        uint32_t room);
+/* A probe goes; a segment goes again. */
+void tcp_path_probe_sent(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg);
+void tcp_path_sent_again(struct tcb *t, seq_t seq);
 
 void tcp_timeout(struct tcb *t, struct tcp_env *env);
 

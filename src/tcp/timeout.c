@@ -56,6 +56,7 @@ static void data_timeout(struct tcb *t, struct tcp_env *env)
         give_up(t, env);
         return;
     }
+    tcp_path_timeout(t, env);
     tcp_loss_rto(t, env);
     t->retries++;
     if (t->retries == R1_RETRIES && !t->soft_error) tcp_soft_error(t, ETIMEDOUT);

@@ -13,6 +13,17 @@ static void set_up(struct mem *mem, struct pmtu *p)
     *p = (struct pmtu){0};
 }
 
+static void set(struct pmtu *p, struct mem *mem, ip4_addr dst, unsigned mtu, uint64_t expires_us)
+{
+    pmtu_set(p, mem, (struct pmtu_entry){.expires_us = expires_us, .dst = dst, .mtu = (uint16_t)mtu});
+}
+
+static unsigned get(const struct pmtu *p, ip4_addr dst, uint64_t now_us)
+{
+    const struct pmtu_entry *e = pmtu_get(p, dst, now_us);
+    return e ? e->mtu : 0;
+}
+
 static void tear_down(struct mem *mem, struct pmtu *p)
 {
     pmtu_free(p, mem);
@@ -27,7 +38,7 @@ static void nothing_is_known_and_no_memory_held_at_first(void **state)
     struct mem mem;
     struct pmtu p;
     set_up(&mem, &p);
-    assert_int_equal(pmtu_get(&p, host(1), 0), 0);
+    assert_int_equal(get(&p, host(1), 0), 0);
     assert_int_equal(mem.used, 0);
     tear_down(&mem, &p);
 }
@@ -38,11 +49,11 @@ static void what_was_set_is_known_of_that_destination_alone(void **state)
     struct mem mem;
     struct pmtu p;
     set_up(&mem, &p);
-    pmtu_set(&p, &mem, host(1), 1400, 1000);
-    pmtu_set(&p, &mem, host(2), 576, 1000);
-    assert_int_equal(pmtu_get(&p, host(1), 0), 1400);
-    assert_int_equal(pmtu_get(&p, host(2), 0), 576);
-    assert_int_equal(pmtu_get(&p, host(3), 0), 0);
+    set(&p, &mem, host(1), 1400, 1000);
+    set(&p, &mem, host(2), 576, 1000);
+    assert_int_equal(get(&p, host(1), 0), 1400);
+    assert_int_equal(get(&p, host(2), 0), 576);
+    assert_int_equal(get(&p, host(3), 0), 0);
     assert_int_equal(mem.by_kind[MEM_TABLE], mem.used);
     assert_true(mem.used > 0);
     tear_down(&mem, &p);
@@ -54,11 +65,11 @@ static void an_entry_holds_until_just_before_it_expires(void **state)
     struct mem mem;
     struct pmtu p;
     set_up(&mem, &p);
-    pmtu_set(&p, &mem, host(1), 1400, 1000);
-    pmtu_set(&p, &mem, host(2), 1300, UINT64_MAX);
-    assert_int_equal(pmtu_get(&p, host(1), 999), 1400);
-    assert_int_equal(pmtu_get(&p, host(1), 1000), 0);
-    assert_int_equal(pmtu_get(&p, host(2), UINT64_MAX - 1), 1300);
+    set(&p, &mem, host(1), 1400, 1000);
+    set(&p, &mem, host(2), 1300, UINT64_MAX);
+    assert_int_equal(get(&p, host(1), 999), 1400);
+    assert_int_equal(get(&p, host(1), 1000), 0);
+    assert_int_equal(get(&p, host(2), UINT64_MAX - 1), 1300);
     tear_down(&mem, &p);
 }
 
@@ -68,11 +79,11 @@ static void setting_again_replaces_value_and_expiry(void **state)
     struct mem mem;
     struct pmtu p;
     set_up(&mem, &p);
-    pmtu_set(&p, &mem, host(1), 1400, 1000);
-    pmtu_set(&p, &mem, host(2), 1300, 1000);
-    pmtu_set(&p, &mem, host(1), 1200, 2000);
-    assert_int_equal(pmtu_get(&p, host(1), 1500), 1200);
-    assert_int_equal(pmtu_get(&p, host(2), 500), 1300);
+    set(&p, &mem, host(1), 1400, 1000);
+    set(&p, &mem, host(2), 1300, 1000);
+    set(&p, &mem, host(1), 1200, 2000);
+    assert_int_equal(get(&p, host(1), 1500), 1200);
+    assert_int_equal(get(&p, host(2), 500), 1300);
     assert_int_equal(p.count, 2);
     tear_down(&mem, &p);
 }
@@ -84,16 +95,16 @@ static void the_one_set_longest_ago_makes_room(void **state)
     struct pmtu p;
     set_up(&mem, &p);
     for (uint32_t i = 0; i < PMTU_ENTRIES; i++)
-        pmtu_set(&p, &mem, host(i), 1000 + i, 1000);
+        set(&p, &mem, host(i), 1000 + i, 1000);
     size_t full = mem.used;
-    pmtu_set(&p, &mem, host(0), 900, 1000);                /* set again: now the newest */
-    assert_int_equal(pmtu_get(&p, host(1), 0), 1001);      /* reading does not save it */
-    pmtu_set(&p, &mem, host(1000), 800, 1000);
-    assert_int_equal(pmtu_get(&p, host(1), 0), 0);
-    assert_int_equal(pmtu_get(&p, host(0), 0), 900);
-    assert_int_equal(pmtu_get(&p, host(1000), 0), 800);
+    set(&p, &mem, host(0), 900, 1000);                /* set again: now the newest */
+    assert_int_equal(get(&p, host(1), 0), 1001);      /* reading does not save it */
+    set(&p, &mem, host(1000), 800, 1000);
+    assert_int_equal(get(&p, host(1), 0), 0);
+    assert_int_equal(get(&p, host(0), 0), 900);
+    assert_int_equal(get(&p, host(1000), 0), 800);
     for (uint32_t i = 2; i < PMTU_ENTRIES; i++)
-        assert_int_equal(pmtu_get(&p, host(i), 0), 1000 + i);
+        assert_int_equal(get(&p, host(i), 0), 1000 + i);
     assert_int_equal(mem.used, full);
     tear_down(&mem, &p);
 }
@@ -105,10 +116,10 @@ static void a_flood_of_destinations_stays_bounded(void **state)
     struct pmtu p;
     set_up(&mem, &p);
     for (uint32_t i = 0; i < 100000; i++)
-        pmtu_set(&p, &mem, host(i), i, 1000);
+        set(&p, &mem, host(i), i, 1000);
     for (uint32_t i = 100000 - PMTU_ENTRIES; i < 100000; i++)
-        assert_int_equal(pmtu_get(&p, host(i), 0), i);
-    assert_int_equal(pmtu_get(&p, host(100000 - PMTU_ENTRIES - 1), 0), 0);
+        assert_int_equal(get(&p, host(i), 0), (uint16_t)i);
+    assert_int_equal(get(&p, host(100000 - PMTU_ENTRIES - 1), 0), 0);
     assert_true(mem.peak <= 2048);
     tear_down(&mem, &p);
 }
@@ -120,11 +131,11 @@ static void without_memory_nothing_is_remembered_until_there_is_some(void **stat
     struct pmtu p;
     set_up(&mem, &p);
     mem.limit = 10;
-    pmtu_set(&p, &mem, host(1), 1400, 1000);
-    assert_int_equal(pmtu_get(&p, host(1), 0), 0);
+    set(&p, &mem, host(1), 1400, 1000);
+    assert_int_equal(get(&p, host(1), 0), 0);
     mem.limit = 4096;
-    pmtu_set(&p, &mem, host(1), 1400, 1000);
-    assert_int_equal(pmtu_get(&p, host(1), 0), 1400);
+    set(&p, &mem, host(1), 1400, 1000);
+    assert_int_equal(get(&p, host(1), 0), 1400);
     tear_down(&mem, &p);
 }
 
@@ -134,11 +145,11 @@ static void a_freed_cache_is_an_empty_one(void **state)
     struct mem mem;
     struct pmtu p;
     set_up(&mem, &p);
-    pmtu_set(&p, &mem, host(1), 1400, 1000);
+    set(&p, &mem, host(1), 1400, 1000);
     pmtu_free(&p, &mem);
-    assert_int_equal(pmtu_get(&p, host(1), 0), 0);
-    pmtu_set(&p, &mem, host(2), 1300, 1000);
-    assert_int_equal(pmtu_get(&p, host(2), 0), 1300);
+    assert_int_equal(get(&p, host(1), 0), 0);
+    set(&p, &mem, host(2), 1300, 1000);
+    assert_int_equal(get(&p, host(2), 0), 1300);
     tear_down(&mem, &p);
 }
 
