@@ -177,6 +177,7 @@ void wire_failed(struct wire *w, const char *file, int line, const char *format,
     abort();
 }
 
+/* D07 */
 static void check_stack(struct wire *w, const char *file, int line)
 {
     const char *broken = mytcp_check(w->stack);
@@ -228,6 +229,7 @@ static void note_sent_by_peer(struct wire_conn *c, const struct wire_packet *p, 
         c->peer_edge = edge;
 }
 
+/* D11 */
 static void check_drop_counted(struct wire *w, const struct mytcp_stats *before, int reason)
 {
     struct mytcp_stats after = wire_stats(w);

@@ -271,10 +271,14 @@ END {
     for (i = 1; i <= n_open; i++)
         if (level[open[i]] ~ /^MUST/)
             error(open[i] " is a " level[open[i]] " without a test")
-    if (verbose)
+    if (mode == "readme") {
+        print_markdown()
+        exit 0
+    }
+    if (mode == "show") {
         print_rows()
-    if (totals)
         print_totals()
+    }
     for (i = 1; i <= n_errors; i++)
         print "error: " errors[i]
     exit n_errors != 0
@@ -312,7 +316,18 @@ function print_total(name, key)
         total[key, "differs"], total[key, "n/a"], total[key, "open"]
 }
 
-function print_totals(    i, n, names, part)
+function print_markdown(    i, n, names)
+{
+    print "| | rows | tested | we differ | not applicable | open |"
+    print "|---|--:|--:|--:|--:|--:|"
+    n = split("MUST|MUST NOT|SHOULD|SHOULD NOT|MAY|attack", names, "|")
+    for (i = 1; i <= n; i++)
+        printf "| %s | %d | %d | %d | %d | %d |\n", names[i], total[names[i], "rows"],
+            total[names[i], "tested"], total[names[i], "differs"], total[names[i], "n/a"],
+            total[names[i], "open"]
+}
+
+function print_totals(    i, n, names)
 {
     printf "%-12s %5s %7s %8s %5s %5s\n", "", "rows", "tested", "differs", "n/a", "open"
     for (i = 1; i <= n_groups; i++)

@@ -101,7 +101,7 @@ static void bytes_beyond_the_total_length_are_padding(void **state)
     }
 }
 
-/* P06 */
+/* D01, P06 */
 static void every_prefix_is_dropped_without_reading_beyond(void **state)
 {
     (void)state;

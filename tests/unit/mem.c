@@ -35,6 +35,7 @@ static void spy_release(void *ctx, void *memory, size_t size)
     free(memory);
 }
 
+/* D08 */
 static void the_ceiling_can_be_reached_but_not_passed(void **state)
 {
     (void)state;

@@ -160,7 +160,7 @@ static void a_limit_of_zero_turns_it_off(void **state)
     assert_int_equal(w->mem.peak, 0);
 }
 
-/* F05: first fragments and lone later ones, of all IDs and many sources */
+/* D05, F05: first fragments and lone later ones, of all IDs and many sources */
 static void after_a_flood_an_honest_datagram_still_completes(void **state)
 {
     struct fragments *w = *state;

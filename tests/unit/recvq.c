@@ -228,6 +228,7 @@ static void the_block_just_changed_is_reported_first(void **state) /* G166, RFC 
     assert_int_equal(two[1].start, 300);
 }
 
+/* D03 */
 static void offsets_up_to_the_largest_window_are_unsigned(void **state) /* G161 G167 */
 {
     (void)state;

@@ -69,7 +69,7 @@ static void max_and_min_follow_the_circle(void **state)
     assert_true(seq_eq(seq_min(after_wrap, after_wrap), after_wrap));
 }
 
-/* 9293-GEN-1 */
+/* D02, 9293-GEN-1 */
 static void comparisons_agree_with_64_bit_arithmetic(void **state)
 {
     (void)state;

@@ -101,7 +101,7 @@ static void what_is_built_parses_back(void **state)
     }
 }
 
-/* P06 */
+/* D01, P06 */
 static void every_prefix_is_dropped_or_has_less_payload(void **state)
 {
     (void)state;

@@ -411,7 +411,8 @@ SCENARIO(shutting_down_reading_sends_nothing)
     STATE(w, TCP_ESTABLISHED);
 }
 
-/* 9293-SA-SEQ-5, G073, G081, G097: unacceptable segments are answered in the closing states, too */
+/* D10, 9293-SA-SEQ-5, G073, G081, G097: unacceptable segments are answered in the closing states,
+ * too */
 SCENARIO(an_unacceptable_segment_draws_an_ack_in_every_closing_state)
 {
     static void (*const states[])(struct wire *) = {fin_wait_1, fin_wait_2, close_wait, closing,

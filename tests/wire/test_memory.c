@@ -138,7 +138,7 @@ static void again(struct wire *w)
     w->log_len = 0;
 }
 
-/* G062, M08: once, for every allocation there is; the connection gets over it */
+/* D08, G062, M08: once, for every allocation there is; the connection gets over it */
 SCENARIO(any_single_allocation_may_fail_and_all_bytes_arrive)
 {
     assert_true(echo(w));

@@ -94,7 +94,7 @@ SCENARIO(the_in_order_segment_is_taken_when_the_ranges_are_used_up)
     READ(w, 1900);
 }
 
-/* the farthest gives way to a nearer one */
+/* D12: the farthest gives way to a nearer one */
 SCENARIO(beyond_the_limit_nearer_ranges_are_kept)
 {
     w->config.ooo_ranges_max = 2;

@@ -68,7 +68,7 @@ SCENARIO(a_rst_carries_no_options_and_no_data)
     assert_int_equal(p->len, 40);
 }
 
-/* the limit of the config; U2 */
+/* D09: the limit of the config; U2 */
 SCENARIO(resets_of_strangers_are_limited_per_second)
 {
     w->config.rsts_per_s = 5;

@@ -34,7 +34,7 @@ static uint32_t much_in_flight(struct wire *w, bool super)
     }
 }
 
-/* R11 (CVE-2019-11477, 11478, 5599): every other segment, in no order, four blocks an ACK: no memory is
+/* D12, R11 (CVE-2019-11477, 11478, 5599): every other segment, in no order, four blocks an ACK: no memory is
  * taken for it, and nothing is sent more often than PRR allows */
 static void every_other(struct wire *w, bool super)
 {

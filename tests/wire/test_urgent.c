@@ -80,7 +80,7 @@ SCENARIO(recv_of_oob_is_einval)
     FAILS(w, mytcp_recv(w->stack, w->fd, &byte, 1, MSG_OOB), EINVAL);
 }
 
-/* 9293-GEN-5, 9293-GEN-28, P10, URGENT/11: the pointer is never an index or a length */
+/* D04, 9293-GEN-5, 9293-GEN-28, P10, URGENT/11: the pointer is never an index or a length */
 SCENARIO(absurd_pointers_harm_nothing)
 {
     static const uint16_t pointers[] = {0, 1, 99, 100, 101, 102, 5000, 32767, 32768, 65534, 65535};
