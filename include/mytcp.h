@@ -86,6 +86,7 @@ struct mytcp_config {
     uint32_t rcvbuf_max_bytes; /* default 64 MiB; the window scale is chosen for it */
     uint32_t sndbuf_bytes;     /* default 64 KiB */
     uint32_t sndbuf_max_bytes; /* default 64 MiB */
+    uint32_t notsent_lowat_bytes; /* default of TCP_NOTSENT_LOWAT; default 0: no limit */
     uint32_t ooo_ranges_max;   /* out-of-order ranges of one connection; default 256 */
 
     /* Features offered in a SYN (1 or 0); all 1 by default */
@@ -107,7 +108,8 @@ struct mytcp_config {
     uint32_t orphan_retries;      /* R2 after close(): default 8 */
     uint32_t user_timeout_us;     /* default 0: by retries alone (TCP_USER_TIMEOUT) */
     uint32_t delayed_ack_us;      /* default 40 ms, at most 500 ms (RFC 9293 MUST-40) */
-    uint32_t quick_acks;          /* segments ACKed at once at a connection's start; default 16 */
+    uint32_t quick_acks;          /* segments ACKed at once at a connection's start, and after an ACK
+                                     was delayed in vain; default 16 */
     uint32_t ack_every_segments;  /* default 2 (RFC 5681 4.2) */
     uint32_t keepalive_idle_s;    /* default 7200 */
     uint32_t keepalive_intvl_s;   /* default 75 */

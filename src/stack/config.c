@@ -37,6 +37,7 @@ static const struct setting settings[] = {
     U32(rcvbuf_max_bytes, 64u << 20, 256, 1u << 29),
     U32(sndbuf_bytes, 64u << 10, 256, 1u << 29),
     U32(sndbuf_max_bytes, 64u << 20, 256, 1u << 29),
+    U32(notsent_lowat_bytes, 0, 0, UINT32_MAX),
     U32(ooo_ranges_max, 256, 1, 4096),
     U32(timestamps, 1, 0, 1),
     U32(window_scaling, 1, 0, 1),
@@ -199,6 +200,7 @@ void config_options(struct tcp_options *o, const struct mytcp_config *c)
     *o = (struct tcp_options){
         .rcvbuf = c->rcvbuf_bytes,
         .sndbuf = c->sndbuf_bytes,
+        .notsent_lowat = c->notsent_lowat_bytes,
         .user_timeout_ms = c->user_timeout_us / 1000 + !!(c->user_timeout_us % 1000),
         .fin_wait2_us = c->fin_wait2_us,
         .keep_idle_s = (uint16_t)c->keepalive_idle_s,

@@ -8,11 +8,14 @@ enum { WATCHABLE = POLLIN | POLLOUT | POLLPRI | POLLRDHUP | POLLERR | POLLHUP | 
 
 bool sock_writable(const struct mytcp_stack *s, const struct sock *k)
 {
-    /* As Linux: writable when a third of the buffer is free, so that writers wake for something. */
-    uint32_t room = tcp_user_send_room(&k->tcb);
-    bool enough = k->tcb.opt.notsent_lowat ? room > 0 : room >= (k->tcb.opt.sndbuf + 2) / 3;
+    /* As Linux: writable when a third of the buffer is free, so that writers wake for something, and what waits
+     * to be sent is down to half of TCP_NOTSENT_LOWAT. */
+    const struct tcb *t = &k->tcb;
+    uint32_t room = t->opt.sndbuf > t->sendq.len ? t->opt.sndbuf - t->sendq.len : 0;
+    uint32_t lowat = t->opt.notsent_lowat;
+    bool sent = !lowat || tcp_user_unsent(t) < lowat / 2 + lowat % 2;
     (void)s;
-    return enough && !(k->flags & SOCK_STARVED);
+    return room >= (t->opt.sndbuf + 2) / 3 && sent && !(k->flags & SOCK_STARVED);
 }
 
 static uint32_t poll_connection(const struct mytcp_stack *s, const struct sock *k)

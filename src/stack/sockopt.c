@@ -220,8 +220,7 @@ static int set_user_timeout(struct mytcp_stack *s, struct sock *k, int v)
 
 static int set_lowat(struct mytcp_stack *s, struct sock *k, int v)
 {
-    (void)s;
-    k->tcb.opt.notsent_lowat = (uint32_t)v;
+    k->tcb.opt.notsent_lowat = v ? (uint32_t)v : s->config.notsent_lowat_bytes;
     k->tcb.event |= EVENT_WRITABLE;
     return 0;
 }

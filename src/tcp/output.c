@@ -271,6 +271,7 @@ static void sent_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out, se
     tcp_ecn_new_data(t, seg);
     if (seg->len % mss) t->snd_sml = end;
     if (seg->flags & TCP_FIN) t->fin_sent = true;
+    if (t->opt.notsent_lowat) t->event |= EVENT_WRITABLE; /* less waits to be sent */
     t->snd_nxt = end;
     t->snd_max = seq_max(t->snd_max, end);
     tcp_loss_arm_probe(t, env);

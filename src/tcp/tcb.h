@@ -97,7 +97,7 @@ enum tcp_event {
 struct tcp_options {
     uint32_t rcvbuf, sndbuf;       /* bytes of payload, now (tune.c) */
     uint32_t user_timeout_ms;      /* 0: none */
-    uint32_t notsent_lowat;        /* 0: none */
+    uint32_t notsent_lowat;        /* that much may wait to be sent for the first time; 0: no limit */
     uint32_t window_clamp;         /* 0: none */
     uint32_t max_pacing_Bps;       /* 0: none */
     uint32_t fin_wait2_us;         /* how long FIN-WAIT-2 lasts after close() */
@@ -311,6 +311,8 @@ void tcp_user_received(struct tcb *t, struct tcp_env *env);
 void tcp_user_shutdown_write(struct tcb *t);
 /* close(): nobody will read or write any more. With RST if `abort`, or if something is unread. */
 void tcp_user_close(struct tcb *t, struct tcp_env *env, bool abort);
+/* What was written and never sent. */
+uint32_t tcp_user_unsent(const struct tcb *t);
 /* How much may be appended to sendq now. */
 uint32_t tcp_user_send_room(const struct tcb *t);
 

@@ -110,6 +110,8 @@ void tcp_timeout(struct tcb *t, struct tcp_env *env)
     if (now >= t->delack_at_us) {
         t->delack_at_us = TIME_NEVER;
         t->mark |= MARK_ACK;
+        /* In vain: nothing of ours took it along, and the peer's Nagle may have waited for it. */
+        t->quick = (uint8_t)min_u32(env->params.quick_acks, UINT8_MAX);
     }
     if (t->bulk && t->bulk->pacer.wake_us && now >= t->bulk->pacer.wake_us) {
         t->bulk->pacer.wake_us = 0;

@@ -18,14 +18,18 @@ void tcp_open_active(struct tcb *t, struct tcp_env *env, seq_t iss, uint32_t ts_
     recovery_init(&t->recovery, iss);
 }
 
+uint32_t tcp_user_unsent(const struct tcb *t)
+{
+    if (!tcb_sending(t)) return 0; /* not while opening: then nothing can go */
+    return t->sendq.len - min_u32(t->sendq.len, seq_len(t->snd_una, t->snd_nxt));
+}
+
 uint32_t tcp_user_send_room(const struct tcb *t)
 {
     uint32_t room = t->opt.sndbuf > t->sendq.len ? t->opt.sndbuf - t->sendq.len : 0;
-    if (t->opt.notsent_lowat && tcb_sending(t)) {
-        uint32_t unsent = t->sendq.len - min_u32(t->sendq.len, seq_len(t->snd_una, t->snd_nxt));
-        room = unsent < t->opt.notsent_lowat ? room : 0;
-    }
-    return room;
+    uint32_t unsent = tcp_user_unsent(t), lowat = t->opt.notsent_lowat;
+    if (!lowat) return room;
+    return unsent < lowat ? min_u32(room, max_u32(lowat - unsent, t->peer_mss)) : 0;
 }
 
 void tcp_user_sent(struct tcb *t, bool more, bool urgent)

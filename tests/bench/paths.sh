@@ -15,6 +15,7 @@
 #   BENCH_PATHS_SEEDS=N     default 3
 #   BENCH_PATHS_S=N         default 8
 #   BENCH_PATHS_RESPONSES=N of each seed; default 200, 0: none
+#   BENCH_PATHS_KERNEL_MAX=N  bytes, the limit of the kernel's buffers (tcp_rmem, tcp_wmem); default: as it comes
 set -u
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 build=$(cd "${1:?usage: tests/bench/paths.sh BUILD_DIR}" && pwd) || exit 1
@@ -60,6 +61,7 @@ list() {
 300  3    100   1.0   yes
 20   0    10    5.0   no   # a queue as home routers have it
 100  0    1000  1.0   no
+200  0    1000  1.0   no   # 35: 25 MB a round trip, and no buffer was tuned
 END
 }
 
@@ -88,6 +90,15 @@ await() { # FILE WORD
     fail "not ready: $(cat "$1")"
 }
 
+# the kernel's own limits on its buffers, in this namespace
+kernel_max() {
+    local name
+    [ -n "${BENCH_PATHS_KERNEL_MAX:-}" ] || return 0
+    for name in tcp_rmem tcp_wmem; do
+        echo "4096 131072 $BENCH_PATHS_KERNEL_MAX" >"/proc/sys/net/ipv4/$name" || fail "cannot set $name"
+    done
+}
+
 far_is_apart() { [ "$(readlink "/proc/$far/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
 
 # one SIDE SEED KIND PATH...: prints what the client prints
@@ -101,6 +112,8 @@ one() {
     far=$!
     for i in $(seq 200); do far_is_apart && break; sleep 0.01; done
     nsenter -t "$far" -n ip link set lo up
+    kernel_max
+    nsenter -t "$far" -n "$0" "$build" kernel-max
     # the sender is always the link's end a, for its chances to be the same
     ends=(--a "$end" --b "lb@$far" --b-ip "$b/24")
     [ "$side" = kernel ] && ends+=(--a-ip "$a/24")
@@ -171,6 +184,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 case ${2:-} in
+kernel-max) kernel_max; exit ;;
 one)
     side=$3 seed=$4 kind=$5 seconds=$6 responses=$7
     shift 7

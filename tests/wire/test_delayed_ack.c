@@ -79,6 +79,53 @@ SCENARIO(the_first_segments_are_acknowledged_at_once)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 4 * MSS);
 }
 
+SCENARIO(after_a_delay_in_vain_the_next_are_acknowledged_at_once)
+{
+    w->config.quick_acks = 2;
+    wire_passive(w);
+    uint32_t at = 1;
+    for (int round = 0; round < 3; round++) {
+        for (int i = round ? 1 : 0; i < 2; i++, at += 100) { /* the late one was the first of them */
+            IN(w, .flags = ACK, .seq = at, .ack = 1, .len = 100);
+            OUT(w, .flags = ACK, .seq = 1, .ack = at + 100);
+        }
+        IN(w, .flags = ACK, .seq = at, .ack = 1, .len = 100);
+        at += 100;
+        MARK(w);
+        AT(w, 40 * MS);
+        OUT(w, .flags = ACK, .seq = 1, .ack = at);
+    }
+}
+
+/* The peer's Nagle holds back its second write until the first is acknowledged, and we answer both: a delay
+ * each time would cost 40 ms for every request, and costs them for one in eight. */
+SCENARIO(write_write_read_hardly_ever_waits_for_a_delayed_ack)
+{
+    static struct wire_packet p;
+    wire_passive(w);
+    unsigned delays = 0;
+    uint32_t theirs = 1, ours = 1;
+    for (int request = 0; request < 32; request++) {
+        IN(w, .flags = PSH | ACK, .seq = theirs, .ack = ours, .len = 100);
+        theirs += 100;
+        READ(w, 100);
+        if (!wire_poll(w, &p)) {
+            MARK(w);
+            AT(w, 40 * MS);
+            OUT(w, .flags = ACK, .seq = ours, .ack = theirs);
+            delays++;
+        }
+        IN(w, .flags = PSH | ACK, .seq = theirs, .ack = ours, .len = 100);
+        theirs += 100;
+        READ(w, 100);
+        WRITE(w, 50);
+        OUT(w, .flags = PSH | ACK, .seq = ours, .ack = theirs, .len = 50);
+        ours += 50;
+        QUIET(w);
+    }
+    assert_in_range(delays, 1, 4);
+}
+
 /* 9293-SA-TXT-3: data of ours takes the ACK along */
 SCENARIO(outgoing_data_carries_the_ack)
 {
@@ -173,6 +220,8 @@ WIRE_MAIN(WIRE_TEST(one_segment_is_acknowledged_after_40_ms),
           WIRE_TEST(the_time_counts_from_the_first_unacknowledged_segment),
           WIRE_TEST(its_time_is_a_setting), WIRE_TEST(how_many_segments_share_an_ack_is_a_setting),
           WIRE_TEST(the_first_segments_are_acknowledged_at_once),
+          WIRE_TEST(after_a_delay_in_vain_the_next_are_acknowledged_at_once),
+          WIRE_TEST(write_write_read_hardly_ever_waits_for_a_delayed_ack),
           WIRE_TEST(outgoing_data_carries_the_ack),
           WIRE_TEST(a_segment_out_of_order_is_acknowledged_at_once),
           WIRE_TEST(a_segment_that_fills_a_hole_in_part_is_acknowledged_at_once),
