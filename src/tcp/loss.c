@@ -207,8 +207,20 @@ static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e
     if (t->recovery.mode == RECOVERY_FAST) {
         if (t->sack_ok) regulate(t, e->delivered_bytes, e->mss, e->acked_bytes && !news->more_lost);
     } else if (e->acked_bytes && !e->ece && mode_before != RECOVERY_FAST) {
-        cc_on_ack(&t->cc, e);
+        struct cc_event grown = *e;
+        /* After a timeout an ACK may cover what left the network long ago (RFC 3465 2.3). */
+        if (mode_before == RECOVERY_RTO)
+            grown.acked_bytes = min_u32(e->acked_bytes, t->sack_ok ? news->delivered : e->mss);
+        cc_on_ack(&t->cc, &grown);
     }
+}
+
+/* Was half of the window in use at some time of this round trip? Otherwise it must not grow. RFC 7661's rule, with
+ * the most in flight for pipeACK, and Linux's in slow start. */
+static bool window_used(struct tcb *t, const struct tcp_segment *seg, const struct cc_event *e)
+{
+    bool anew = seq_geq(seg->ack, t->rtt_seq);
+    return recovery_most_in_flight(&t->recovery, e->flight_bytes, anew) + e->mss > t->cc.cwnd / 2;
 }
 
 void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, bool dup)
@@ -217,7 +229,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
     struct cc_event event = tcb_cc_event(t, env);
     uint8_t mode_before = t->recovery.mode;
     uint64_t delivered = tcb_delivered(t);
-    event.limited = event.flight_bytes + event.mss > t->cc.cwnd / 2; /* a window not used does not grow */
+    event.limited = window_used(t, seg, &event);
     event.ece = t->ecn_ok && (seg->flags & TCP_ECE);
     if (acked) advance(t, env, seg->ack);
     struct recovery_ack a = {.una = t->snd_una,

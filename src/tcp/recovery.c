@@ -215,6 +215,13 @@ uint32_t recovery_prr_cwnd(struct recovery *r, uint32_t pipe, uint32_t ssthresh,
     return pipe + send;
 }
 
+uint32_t recovery_most_in_flight(struct recovery *r, uint32_t pipe, bool new_round_trip)
+{
+    if (!r->f) return pipe;
+    if (new_round_trip || r->f->most_in_flight < pipe) r->f->most_in_flight = pipe;
+    return r->f->most_in_flight;
+}
+
 /* ---- questions ---- */
 
 uint32_t recovery_sacked(const struct recovery *r) { return r->f ? r->f->sent.sacked_bytes : 0; }

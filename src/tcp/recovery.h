@@ -118,6 +118,8 @@ uint32_t recovery_prr_cwnd(struct recovery *r, uint32_t pipe, uint32_t ssthresh,
 
 /* Bytes believed to be in the network. */
 uint32_t recovery_pipe(const struct recovery *r, seq_t una, seq_t nxt);
+/* The most that was in flight in this round trip, of which this is an ACK, pipe being what was before it. */
+uint32_t recovery_most_in_flight(struct recovery *r, uint32_t pipe, bool new_round_trip);
 uint32_t recovery_sacked(const struct recovery *r);
 uint32_t recovery_lost(const struct recovery *r);
 /* The next run to send again; false if there is none. *force: it is not held back by cwnd. */

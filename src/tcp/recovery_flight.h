@@ -14,6 +14,7 @@ struct recovery_flight {
     uint32_t rack_rtt_us;
     seq_t fack;            /* the highest delivered */
     uint64_t reorder_at_us;
+    uint32_t most_in_flight; /* in this round trip */
     /* PRR */
     uint32_t prr_delivered, prr_out, recover_fs;
     /* undo: what the last episode had reduced, and until when a D-SACK may say so */

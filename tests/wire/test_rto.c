@@ -199,6 +199,44 @@ SCENARIO(a_lost_window_is_sent_again_in_slow_start)
     assert_int_equal(wire_info(w).send_queued, 0);
 }
 
+/* 3465-2: without SACK an ACK counts for one segment until what was lost is acknowledged; G155: no burst */
+SCENARIO(after_a_timeout_an_ack_of_old_data_opens_the_window_by_a_segment)
+{
+    w->peer.sackok = false;
+    wire_passive(w);
+    WRITE(w, 10 * MSS);
+    for (uint32_t i = 0; i < 10; i++)
+        OUT(w, .flags = ACK, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+    AT(w, 300 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = MSS);
+    AT(w, 400 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + 10 * MSS);
+    assert_int_equal(wire_info(w).cwnd, 2 * MSS);
+}
+
+/* 7661-1: ten were in flight, so the window grows to twenty by their ACKs, however few are in flight in the end; five
+ * show nothing about it */
+SCENARIO(a_window_grows_only_while_half_of_it_was_in_use)
+{
+    wire_passive(w);
+    WRITE(w, 10 * MSS);
+    for (uint32_t i = 0; i < 10; i++)
+        OUT(w, .flags = ACK, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+    w->now_us += 100 * MS;
+    for (uint32_t i = 1; i <= 10; i++)
+        IN(w, .flags = ACK, .seq = 1, .ack = 1 + i * MSS);
+    assert_int_equal(wire_info(w).cwnd, 20 * MSS);
+    for (uint32_t round = 0; round < 5; round++) {
+        WRITE(w, 5 * MSS);
+        for (uint32_t i = 0; i < 5; i++)
+            OUT(w, .flags = ACK, .seq = 1 + (10 + 5 * round + i) * MSS, .ack = 1, .len = MSS);
+        w->now_us += 100 * MS;
+        for (uint32_t i = 1; i <= 5; i++)
+            IN(w, .flags = ACK, .seq = 1, .ack = 1 + (10 + 5 * round + i) * MSS);
+        assert_int_equal(wire_info(w).cwnd, 20 * MSS);
+    }
+}
+
 /* 5681-3.1l, G107: ssthresh is not lowered again for the same data */
 SCENARIO(repeated_timeouts_lower_ssthresh_once)
 {
@@ -403,4 +441,6 @@ WIRE_MAIN(WIRE_TEST(lost_data_is_sent_again_at_300_900_2100_ms),
           WIRE_TEST(an_ack_restarts_the_user_timeout), WIRE_TEST(an_idle_connection_has_no_timer),
           WIRE_TEST(an_idle_connection_restarts_from_the_initial_window),
           WIRE_TEST(at_r1_so_error_tells_of_the_trouble_once_and_progress_takes_it_back),
-          WIRE_TEST(a_user_timeout_option_changes_nothing))
+          WIRE_TEST(a_user_timeout_option_changes_nothing),
+          WIRE_TEST(after_a_timeout_an_ack_of_old_data_opens_the_window_by_a_segment),
+          WIRE_TEST(a_window_grows_only_while_half_of_it_was_in_use))
