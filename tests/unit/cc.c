@@ -11,6 +11,7 @@
 
 /* ---- Reno ---- */
 
+/* 5681-3.1i, 5681-3.1j */
 static void reno_starts_slowly_to_ssthresh_and_adds_a_segment_a_window_after_it(void **state)
 {
     struct flow f;
@@ -73,6 +74,26 @@ static void a_window_that_is_not_used_does_not_grow(void **state)
         assert_int_equal(f.cc.cwnd, 20 * MSS);
         end(&f);
     }
+}
+
+/* 6928-1, 6928-3: ten segments, or what 14600 bytes hold, or two; the configuration says another number */
+static void the_initial_window_is_that_of_rfc_6928(void **state)
+{
+    static const uint32_t mss[] = {536, 1460, 1461, 7300, 7301, 9000};
+    static const uint32_t window[] = {5360, 14600, 14600, 14600, 14602, 18000};
+    struct flow f;
+    (void)state;
+    begin(&f, &cc_reno, 1, 100000);
+    for (unsigned i = 0; i < sizeof(mss) / sizeof(mss[0]); i++) {
+        cc_set_initial_window(&f.cc, mss[i], 10);
+        assert_int_equal(f.cc.cwnd, window[i]);
+    }
+    cc_set_initial_window(&f.cc, 1460, 3);
+    assert_int_equal(f.cc.cwnd, 3 * 1460);
+    f.mss = 1460;
+    time_out(&f, false);
+    assert_int_equal(f.cc.cwnd, 1460);
+    end(&f);
 }
 
 /* ---- every algorithm ---- */
@@ -152,6 +173,7 @@ static void an_algorithm_has_a_name_and_a_number(void **state)
     assert_ptr_equal(cc_number(1), &cc_cubic);
 }
 
+/* 9293-MAY-18 */
 static void the_configuration_says_what_a_socket_begins_with(void **state)
 {
     static const char *const names[] = {"reno", "cubic"};
@@ -181,6 +203,7 @@ int main(void)
         cmocka_unit_test(reno_halves_what_is_in_flight_and_keeps_two_segments),
         cmocka_unit_test(after_a_timeout_reno_has_one_segment_and_the_first_ssthresh),
         cmocka_unit_test(a_window_that_is_not_used_does_not_grow),
+        cmocka_unit_test(the_initial_window_is_that_of_rfc_6928),
         cmocka_unit_test(without_memory_cubic_is_reno),
         cmocka_unit_test(whatever_happens_no_ack_lowers_the_window),
         cmocka_unit_test(a_window_never_in_use_needs_no_memory),

@@ -99,7 +99,7 @@ static void the_window_is_that_of_the_model_ack_for_ack(void **state)
     beside_the_model(1460, 100000, 1250000, 65536, 120); /* ACKs of super-segments */
 }
 
-/* 1 Gbit/s x 300 ms for three hours. */
+/* G154: 1 Gbit/s x 300 ms for three hours. */
 static void hours_on_a_long_fat_path_overflow_nothing(void **state)
 {
     (void)state;
@@ -225,7 +225,7 @@ static void after_an_idle_time_the_stage_begins_anew(void **state)
     end(&f);
 }
 
-/* 9438-4.3a, b: 9/17 of a segment a round trip from 14 to 20, then a whole one. */
+/* 9438-4.3a, 9438-4.3b, 5033-1: 9/17 of a segment a round trip from 14 to 20, then a whole one. */
 static void on_a_short_path_the_window_is_that_of_aimd(void **state)
 {
     struct flow f;
@@ -244,7 +244,7 @@ static void on_a_short_path_the_window_is_that_of_aimd(void **state)
     end(&f);
 }
 
-/* 9438-4.6a, b */
+/* 9438-4.6a, 9438-4.6b */
 static void a_loss_leaves_seven_tenths_and_two_segments_at_least(void **state)
 {
     struct flow f;
@@ -322,6 +322,7 @@ static void a_spurious_loss_leaves_no_trace(void **state)
     end(&g);
 }
 
+/* G142 */
 static void without_losses_the_window_ends_at_the_largest(void **state)
 {
     static const uint32_t mss[] = {8, 1460, 65495};

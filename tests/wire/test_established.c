@@ -249,7 +249,7 @@ SCENARIO(another_connections_budget_of_challenge_acks_is_untouched)
     }
 }
 
-/* G075, 9293-SA-ACK-7 */
+/* R16, G075, 9293-SA-ACK-7 */
 SCENARIO(an_ack_of_what_was_not_sent_draws_an_ack_and_its_data_is_dropped)
 {
     established(w);

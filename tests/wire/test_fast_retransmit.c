@@ -25,7 +25,7 @@ static void dup(struct wire *w, uint32_t una)
     IN(w, .flags = ACK, .seq = 1, .ack = at(una));
 }
 
-/* 5681-3.2c, 6582-1, 6582-2 */
+/* 5681-3.1g, G106, G149, 5681-3.2c, 6582-1, 6582-2 */
 SCENARIO(the_third_duplicate_ack_sends_the_first_segment_again)
 {
     in_flight(w, 10, false);
@@ -63,7 +63,7 @@ SCENARIO(the_first_two_duplicate_acks_send_one_new_segment_each)
     assert_int_equal(wire_info(w).ssthresh, 5 * MSS); /* the two new ones do not count */
 }
 
-/* 6582-3b: one retransmission for each partial ACK, no timeout */
+/* G125, G149, 6582-3b: one retransmission for each partial ACK, no timeout */
 SCENARIO(a_partial_ack_sends_the_next_hole_at_once)
 {
     in_flight(w, 10, false); /* 0, 3 and 6 are lost: seven duplicates */
@@ -103,7 +103,7 @@ SCENARIO(duplicate_acks_after_a_timeout_start_no_second_recovery)
     assert_int_equal(wire_stats(w).fast_recoveries, 0);
 }
 
-/* RFC 5681 2: not a duplicate if the window changed, if there is data, if nothing is outstanding;
+/* 5681-2b: RFC 5681 2: not a duplicate if the window changed, if there is data, if nothing is outstanding;
  * G137, R15 */
 SCENARIO(window_updates_are_no_duplicate_acks)
 {
@@ -115,6 +115,7 @@ SCENARIO(window_updates_are_no_duplicate_acks)
     assert_int_equal(wire_stats(w).fast_recoveries, 0);
 }
 
+/* 5681-2b */
 SCENARIO(segments_with_data_are_no_duplicate_acks)
 {
     in_flight(w, 10, false);
@@ -171,7 +172,7 @@ SCENARIO(a_flood_of_duplicate_acks_sends_no_more_than_the_window_and_one_copy)
     assert_in_range(fresh, 0, 20);
 }
 
-/* 6675: three segments above a hole */
+/* 6675-5b: 6675: three segments above a hole */
 SCENARIO(three_sacked_segments_above_a_hole_send_it_again)
 {
     in_flight(w, 10, true);
@@ -185,7 +186,8 @@ SCENARIO(three_sacked_segments_above_a_hole_send_it_again)
     QUIET(w);
 }
 
-/* exactly the holes, nothing that was SACKed. The second hole is lost as soon as something sent
+/* 6675-4d, 6675-5a: exactly the holes, nothing that was SACKed. The second hole is lost as soon as
+ * something sent
  * later arrives (8985-6.2.4a: in recovery the reordering window is 0), and goes when PRR lets it. */
 SCENARIO(sack_fills_two_holes_in_one_round_trip)
 {
@@ -266,7 +268,7 @@ SCENARIO(sack_blocks_of_nonsense_are_ignored)
     assert_int_equal(wire_info(w).send_queued, 0);
 }
 
-/* 2018-8a: what was SACKed is kept until acknowledged, and sent again if reneged on */
+/* 6675-4a, 2018-8a: what was SACKed is kept until acknowledged, and sent again if reneged on */
 SCENARIO(data_that_the_peer_reneged_on_is_sent_again)
 {
     in_flight(w, 10, true);
@@ -289,7 +291,7 @@ SCENARIO(data_that_the_peer_reneged_on_is_sent_again)
     assert_int_equal(end, at(10));
 }
 
-/* 6298-5.4 with SACK: the marks survive, so only the hole goes again */
+/* 6675-5.1b, 6298-5.4 with SACK: the marks survive, so only the hole goes again */
 SCENARIO(after_a_timeout_only_what_was_not_sacked_is_sent_again)
 {
     in_flight(w, 10, true);
@@ -312,7 +314,7 @@ SCENARIO(after_a_timeout_only_what_was_not_sacked_is_sent_again)
         assert_true(p.seq - wire_conn(w)->iss >= at(8));
 }
 
-/* a super-segment's loss: only the lost part goes again */
+/* G126: a super-segment's loss: only the lost part goes again */
 SCENARIO(of_a_super_segment_only_the_lost_part_is_sent_again)
 {
     static struct wire_packet p;

@@ -1,7 +1,7 @@
 /* The handshake under loss: each of its three segments lost, and when to give up. */
 #include "lib/wire.h"
 
-/* G057, G222:
+/* 6298-2.1, 8961-1, 1122-4.2.3.1, G147, G057, G222:
  * RFC 6298 2.1, 5.5: 1 s, doubling; at least 3 minutes (9293-MUST-23); a cap of 120 s */
 SCENARIO(a_lost_syn_is_sent_again_with_backoff_until_connect_times_out)
 {
@@ -65,7 +65,7 @@ SCENARIO(a_connection_whose_syn_was_lost_once_works)
     assert_int_equal(wire_info(w).syn_retransmits, 1);
 }
 
-/* 6298-5.7: no sample from a SYN sent twice (Karn), so data starts with 3 s */
+/* G153, 6298-5.7: no sample from a SYN sent twice (Karn), so data starts with 3 s */
 SCENARIO(after_a_lost_syn_the_first_datas_timeout_is_3_s)
 {
     wire_syn_sent(w);
@@ -146,6 +146,7 @@ SCENARIO(a_lost_syn_ack_is_sent_again_with_backoff_until_forgotten)
     OUT(w, .flags = RST, .seq = 1);
 }
 
+/* G133 */
 SCENARIO(the_syn_ack_sent_again_establishes)
 {
     wire_syn_received(w);

@@ -22,7 +22,8 @@ static void out(struct wire *w, uint32_t segment)
     OUT(w, .flags = ACK, .seq = at(segment), .ack = 1, .len = MSS);
 }
 
-/* 6937-1, 6937-2, 6937-3, 6937-5, 9937-4: RecoverFS is 22 less the 2 that were SACKed before, so a segment goes for
+/* 6675-4e, 6675-5c, 5681-4.3a, 6937-1, 6937-2, 6937-3, 6937-5, 9937-4: RecoverFS is 22 less the 2 that
+ * were SACKed before, so a segment goes for
  * each 2 delivered, the first at once, until what is in flight has come down to ssthresh */
 SCENARIO(one_loss_of_twenty_halves_the_rate_and_keeps_the_clock)
 {
@@ -64,7 +65,7 @@ static void fifteen_lost(struct wire *w)
 
 SCENARIO(fifteen_losses_of_twenty_go_again_one_for_one) { fifteen_lost(w); }
 
-/* 6937-4, 9937-1: SND.UNA advances and nothing more is lost: slow start, one more for each ACK, up to
+/* 6675-5e, 6937-4, 9937-1: SND.UNA advances and nothing more is lost: slow start, one more for each ACK, up to
  * ssthresh */
 SCENARIO(progress_without_more_loss_lets_the_resending_grow)
 {
@@ -120,7 +121,7 @@ SCENARIO(an_ack_that_tells_of_more_loss_lets_nothing_grow)
     assert_int_equal(n, 2); /* as many as were delivered */
 }
 
-/* 8985-9.3a: what is lost at once does not leave at once */
+/* G155, 8985-9.3a: what is lost at once does not leave at once */
 SCENARIO(a_mass_of_losses_is_no_burst)
 {
     twenty_in_flight(w, 20);
@@ -130,7 +131,7 @@ SCENARIO(a_mass_of_losses_is_no_burst)
     QUIET(w);
 }
 
-/* 8985-9.3b: with PRR a lost retransmission costs no second reduction */
+/* 9937-3, 8985-9.3b: with PRR a lost retransmission costs no second reduction */
 SCENARIO(at_the_end_cwnd_is_ssthresh_though_a_retransmission_was_lost)
 {
     twenty_in_flight(w, 20);

@@ -32,7 +32,8 @@ static void sack(struct wire *w, uint32_t una, uint32_t start, uint32_t end)
     IN(w, .flags = ACK, .seq = 1, .ack = at(una), .sack = {{at(start), at(end)}});
 }
 
-/* 8985-6.2.5a, 8985-6.2.5b, 8985-6.2.4a: one SACK above the hole; 100 ms after 0 was sent, plus min RTT / 4 */
+/* 2018-5c, 9937-2, 8985-6.2.5a, 8985-6.2.5b, 8985-6.2.4a: one SACK above the hole; 100 ms after 0 was sent,
+ * plus min RTT / 4 */
 SCENARIO(fewer_than_three_sacked_segments_wait_for_a_quarter_of_the_least_rtt)
 {
     wire_passive(w);
@@ -111,7 +112,7 @@ SCENARIO(blocks_in_one_ack_are_no_reordering)
     QUIET(w);
 }
 
-/* 8985-6.2.5a: the loss of a retransmission shows when something sent later arrives */
+/* 8985-6.1, 8985-6.2.5a: the loss of a retransmission shows when something sent later arrives */
 SCENARIO(a_lost_retransmission_is_found_by_a_later_delivery_and_not_by_a_timeout)
 {
     w->config.rto_min_us = 1000000;

@@ -4,7 +4,7 @@
 
 enum { MSS = 1460 };
 
-/* 6298-2.2, 6298-5.1, 6298-5.4, 6298-5.5, 6298-5.6 */
+/* 6298-1, 8961-4, 6298-2.2, 6298-5.1, 6298-5.4, 6298-5.5, 6298-5.6 */
 SCENARIO(lost_data_is_sent_again_at_300_900_2100_ms)
 {
     wire_passive(w);
@@ -70,7 +70,7 @@ SCENARIO(the_minimum_of_rfc_6298_is_one_setting_away)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1000);
 }
 
-/* 6298-5.2 */
+/* G131, 6298-5.2 */
 SCENARIO(the_timer_stops_when_all_is_acknowledged)
 {
     wire_passive(w);
@@ -96,7 +96,7 @@ SCENARIO(the_timer_counts_from_the_first_segment_not_the_last)
     QUIET(w);
 }
 
-/* 6298-5.3: A acknowledged at 100 ms (RTO then 100 + 4 * 37.5 = 250 ms), B again at 350 ms */
+/* 6928-5, G130, 6298-5.3: A acknowledged at 100 ms (RTO then 100 + 4 * 37.5 = 250 ms), B again at 350 ms */
 SCENARIO(an_ack_of_new_data_restarts_the_timer)
 {
     wire_passive(w);
@@ -124,7 +124,7 @@ SCENARIO(received_data_does_not_restart_the_timer)
     OUT(w, .flags = ACK, .seq = 1, .ack = 101, .len = 1000);
 }
 
-/* 6298-3a (Karn), G135 */
+/* 9293-MUST-18, 8961-2, 6298-3a (Karn), G135 */
 SCENARIO(an_ack_of_what_was_sent_twice_is_no_sample)
 {
     wire_passive(w);
@@ -177,7 +177,7 @@ SCENARIO(the_next_data_after_a_retransmission_waits_for_the_doubled_timeout)
     OUT(w, .flags = ACK, .seq = 1001, .ack = 1, .len = 1000);
 }
 
-/* 6298-5.4, 5681-3.1m: one segment, then slow start over what was lost */
+/* 9293-MUST-19, 9293-TMO-2, 2525-2.14, 6298-5.4, 5681-3.1m: one segment, then slow start over what was lost */
 SCENARIO(a_lost_window_is_sent_again_in_slow_start)
 {
     wire_passive(w);
@@ -237,7 +237,7 @@ SCENARIO(a_window_grows_only_while_half_of_it_was_in_use)
     }
 }
 
-/* 5681-3.1l, G107: ssthresh is not lowered again for the same data */
+/* 8961-3, 6928-3, 5681-3.1l, G107: ssthresh is not lowered again for the same data */
 SCENARIO(repeated_timeouts_lower_ssthresh_once)
 {
     wire_passive(w);
@@ -292,7 +292,7 @@ SCENARIO(it_gives_up_after_the_configured_number_of_retries)
     assert_int_equal(mytcp_next_deadline(w->stack), MYTCP_NEVER_US);
 }
 
-/* 9293-SHLD-11: at least 100 s by default; the interval is capped at 120 s (6298-2.5) */
+/* 8961-4, G143, 9293-SHLD-11: at least 100 s by default; the interval is capped at 120 s (6298-2.5) */
 SCENARIO(by_default_it_gives_up_after_15_retries)
 {
     static const uint64_t late_s[] = {2733, 3933, 5133, 6333, 7533, 8733}; /* tenths */
@@ -313,7 +313,7 @@ SCENARIO(by_default_it_gives_up_after_15_retries)
     assert_int_equal(wire_so_error(w), ETIMEDOUT);
 }
 
-/* 9293-MUST-21, TCP_USER_TIMEOUT in milliseconds as on Linux */
+/* 9293-TMO-1, G151, 9293-MUST-21, TCP_USER_TIMEOUT in milliseconds as on Linux */
 SCENARIO(it_gives_up_after_the_user_timeout)
 {
     wire_passive(w);

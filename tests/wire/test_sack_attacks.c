@@ -109,7 +109,8 @@ SCENARIO(a_part_of_a_segment_sacked_is_nothing)
     assert_int_equal(wire_stats(w).fast_recoveries, 0);
 }
 
-/* 1191-6.4a with super-segments: what was too big goes again in smaller pieces, which end amid the old ones; what
+/* 2525-2.4, G115, G119, 1191-6.4a with super-segments: what was too big goes again in smaller pieces,
+ * which end amid the old ones; what
  * is then lost of those is told apart */
 SCENARIO(a_super_segment_goes_again_in_smaller_pieces_when_the_path_narrows)
 {

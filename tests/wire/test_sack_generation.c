@@ -26,7 +26,7 @@ SCENARIO(one_hole_is_reported_by_one_growing_block)
     READ(w, 8 * 500);
 }
 
-/* RFC 2018 7 case 3: every second is lost; most recent first (2018-4b, -4c, -4d, G166) */
+/* RFC 2018 7 case 3: every second is lost; most recent first (2018-4b, 2018-4c, 2018-4d, G166) */
 SCENARIO(several_holes_are_reported_most_recent_first)
 {
     wire_passive(w);

@@ -179,7 +179,7 @@ SCENARIO(the_second_timeout_of_the_same_data_is_conventional)
     assert_int_equal(wire_info(w).ssthresh, 5 * MSS);
 }
 
-/* 5682-4 */
+/* 6675-5.1a, 6675-6, 5682-4 */
 SCENARIO(a_timeout_in_fast_recovery_is_conventional)
 {
     ten_in_flight(w, 20);
@@ -311,6 +311,7 @@ SCENARIO(an_echo_older_than_the_retransmission_undoes_a_timeout)
     assert_int_equal(wire_stats(w).fast_recoveries, 0);
 }
 
+/* 2525-2.14 */
 SCENARIO(an_echo_of_the_retransmission_undoes_nothing)
 {
     ts_in_flight(w, 10);
