@@ -76,21 +76,11 @@ void wire_stop(struct wire *w)
                     (unsigned long long)w->held_bytes, (unsigned long long)w->allocs_live);
 }
 
-static void write_trace(const struct wire *w)
-{
-    const char *path = getenv("WIRE_TRACE");
-    FILE *file = path ? fopen(path, "a") : NULL;
-    if (!file)
-        return;
-    fprintf(file, "%u packets in, trace %016llx\n", w->packets_in, (unsigned long long)w->trace);
-    fclose(file);
-}
-
 int wire_teardown(void **state)
 {
     struct wire *w = *state;
     wire_stop(w);
-    write_trace(w);
+    wire_trace_end(w);
     free(w);
     return 0;
 }
@@ -183,18 +173,6 @@ static void check_stack(struct wire *w, const char *file, int line)
     const char *broken = mytcp_check(w->stack);
     if (broken)
         wire_failed(w, file, line, "invariant broken: %s", broken);
-}
-
-/* What a segment says, whatever the initial numbers and the clock: FNV-1a over it. */
-static void trace(struct wire *w, const struct wire_packet *p, const struct wire_conn *c, bool out)
-{
-    bool known = c && p->protocol == 6;
-    uint32_t seq = known ? p->seq - (out ? c->iss : c->irs) : 0;
-    uint32_t ack = known && p->flags & ACK ? p->ack - (out ? c->irs : c->iss) : 0;
-    const uint32_t says[] = {out, p->protocol, p->flags, seq, ack, p->payload_len, p->wnd, p->mss,
-                             (uint32_t)p->sacks};
-    for (unsigned i = 0; i < sizeof(says) / sizeof(*says); i++)
-        w->trace = (w->trace ^ says[i]) * UINT64_C(0x100000001b3);
 }
 
 /* ---- segments in ---- */
@@ -315,7 +293,7 @@ const char *wire_in(struct wire *w, const char *file, int line, const struct wir
     wire_logf(w, "> %s", text);
     if (w->classified)
         classify(&p);
-    trace(w, &parsed, c, false);
+    wire_trace(w, &parsed, c, false);
     const char *drop = wire_inject(w, &p);
     if (*drop)
         wire_logf(w, "  dropped: %s", drop);
@@ -345,41 +323,13 @@ static void flatten(struct wire *w, struct wire_packet *p, const struct mytcp_tx
                     p->len);
 }
 
-/* One wire packet of the super-segment that waits, as a device cuts it off. */
-static bool next_piece(struct wire *w, struct wire_packet *p)
-{
-    const struct wire_packet *c = &w->cut;
-    if (w->cut_at >= c->payload_len)
-        return false;
-    uint32_t header = c->len - c->payload_len, left = c->payload_len - w->cut_at;
-    uint32_t n = left < c->gso_size ? left : c->gso_size, seq = c->seq + w->cut_at;
-    *p = (struct wire_packet){.len = header + n};
-    memcpy(p->bytes, c->bytes, header);
-    memcpy(p->bytes + header, c->payload + w->cut_at, n);
-    p->bytes[2] = (uint8_t)(p->len >> 8);
-    p->bytes[3] = (uint8_t)p->len;
-    for (int i = 0; i < 4; i++)
-        p->bytes[24 + i] = (uint8_t)(seq >> (24 - 8 * i));
-    if (n < left)
-        p->bytes[33] &= (uint8_t)~(FIN | PSH);
-    if (w->cut_at)
-        p->bytes[33] &= (uint8_t)~CWR;
-    wire_fix_ip_checksum(p);
-    wire_fix_tcp_checksum(p);
-    w->cut_at += n;
-    const char *why;
-    assert_true(wire_parse(p, &why));
-    trace(w, p, wire_find(w, p->dst, p->dst_port, p->src_port, false), true);
-    return true;
-}
-
 bool wire_poll(struct wire *w, struct wire_packet *p)
 {
     struct mytcp_tx tx;
     char text[300];
 
     wire_start(w);
-    if (next_piece(w, p))
+    if (wire_next_piece(w, p))
         return true;
     uint64_t promised = mytcp_next_deadline(w->stack);
     int got = mytcp_output(w->stack, &tx, w->now_us);
@@ -404,13 +354,10 @@ bool wire_poll(struct wire *w, struct wire_packet *p)
         wire_failed(w, __FILE__, __LINE__, "sent %llu us before the promised deadline",
                     (unsigned long long)(promised - w->now_us));
     check_stack(w, __FILE__, __LINE__);
-    if (w->cutting && p->gso_size) {
-        w->cut = *p;
-        w->cut.payload = w->cut.bytes + (p->payload - p->bytes);
-        w->cut_at = 0;
-        return next_piece(w, p);
-    }
-    trace(w, p, wire_find(w, p->dst, p->dst_port, p->src_port, false), true);
+    if (w->cutting && p->gso_size)
+        wire_cut(w, p);
+    else
+        wire_trace(w, p, wire_find(w, p->dst, p->dst_port, p->src_port, false), true);
     return true;
 }
 

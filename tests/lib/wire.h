@@ -14,8 +14,8 @@
  * do not cancel.
  *
  * Run from the environment: WIRE_ISS and WIRE_IRS say where the numbers start; WIRE_GSO=1 lets the
- * stack build super-segments, which are cut up before a test sees them; WIRE_TRACE is a file that gets
- * a line for each test, which is the same whatever the others say.
+ * stack build super-segments, which are cut up before a test sees them; WIRE_TRACE is a file that
+ * gets a line for each test, which is the same whatever the others say.
  *
  * What is asserted all the time, by no test in particular: see wire_check.c.
  */
@@ -153,7 +153,7 @@ struct wire {
     struct wire_conn conns[WIRE_CONNS];
     unsigned conn_count;
     char log[WIRE_LOG];
-    uint64_t trace; /* a hash of all segments in and out: relative numbers, flags, lengths, windows */
+    uint64_t trace; /* a hash of all segments: relative numbers, flags, lengths, windows */
     bool cutting;   /* super-segments are built, and cut up here as a device would */
     struct wire_packet cut;
     uint32_t cut_at; /* of its payload, so much has left; all of it: nothing waits */
@@ -253,6 +253,13 @@ struct mytcp_conn_info wire_info(struct wire *w);
 struct mytcp_stats wire_stats(struct wire *w);
 uint64_t wire_drops(struct wire *w, const char *name);
 struct sockaddr_in wire_sockaddr(uint32_t addr, uint16_t port);
+
+/* wire_trace.c: a segment's part in the trace; a line of it for the whole test; a super-segment to
+ * cut up (p becomes its first piece); its next piece. */
+void wire_trace(struct wire *w, const struct wire_packet *p, const struct wire_conn *c, bool out);
+void wire_trace_end(const struct wire *w);
+void wire_cut(struct wire *w, struct wire_packet *p);
+bool wire_next_piece(struct wire *w, struct wire_packet *p);
 
 /* The byte at an offset of the stack's stream (ours) or the peer's. */
 uint8_t wire_byte(bool ours, uint64_t offset);

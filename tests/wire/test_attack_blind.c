@@ -1,5 +1,6 @@
 /* The attacker off the path, who guesses numbers (RFC 5961, RFC 4953), in every state; and what his
  * spoofed packets must not teach. */
+#include "lib/random.h"
 #include "lib/wire_place.h"
 
 static void expect_drop(struct wire *w, const char *got, const char *wanted)
@@ -274,6 +275,33 @@ static void no_counter(struct wire *w, const struct wire_packet *p)
                     p->bytes[5], p->bytes[6]);
 }
 
+/* B06, CVE-2016-5696: the challenges that one connection has beside 2000 random amounts of attack on
+ * another: always the same, so that no test of any level can tell the amounts apart */
+SCENARIO(the_challenges_left_to_one_connection_say_nothing_of_another)
+{
+    struct random random = {.state = 5};
+    static struct wire_packet p;
+    wire_passive(w);
+    uint16_t ours = w->peer_port++;
+    wire_passive(w);
+    uint16_t victim = w->peer_port;
+    for (int trial = 0; trial < 2000; trial++) {
+        w->now_us += 3 * SEC + random_below(&random, 1000000);
+        w->peer_port = victim;
+        for (unsigned n = random_below(&random, 20); n-- > 0;)
+            IN(w, .flags = n % 2 ? SYN : RST, .seq = 2 + random_below(&random, 60000));
+        w->peer_port = ours;
+        while (wire_poll(w, &p))
+            assert_int_equal(p.dst_port, victim);
+        unsigned mine = 0;
+        for (unsigned n = 0; n < w->config.challenge_acks_per_s + 5; n++) {
+            IN(w, .flags = RST, .seq = 5);
+            mine += wire_poll(w, &p);
+        }
+        assert_int_equal(mine, w->config.challenge_acks_per_s);
+    }
+}
+
 /* B07, G026, G229: DF and no counter, on whatever is sent, to whomever */
 SCENARIO(no_packet_of_any_kind_tells_a_counter)
 {
@@ -323,5 +351,6 @@ WIRE_MAIN(WIRE_TEST(a_rst_resets_at_rcv_nxt_only_in_every_state),
           WIRE_TEST(old_segments_do_not_change_the_send_window),
           WIRE_TEST(who_uses_up_his_resets_uses_up_nobody_elses),
           WIRE_TEST(who_uses_up_his_icmp_uses_up_nobody_elses),
+          WIRE_TEST(the_challenges_left_to_one_connection_say_nothing_of_another),
           WIRE_TEST(no_packet_of_any_kind_tells_a_counter),
           WIRE_TEST(a_split_handshake_is_a_simultaneous_open_or_nothing))
