@@ -67,13 +67,21 @@ $(B)/tests/lwip: tests/live/lwip/main.c # lwIP as another end of the live tests
 $(B)/tests/bench: $(call objects,rel,$(wildcard tests/bench/*.c)) $(B)/libmytcp.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ -pthread
+# what a packet costs under attack: in nanoseconds, and in steps
+$(B)/steps/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) -O1 -fsanitize-coverage=trace-pc -Isrc -Iinclude -c $< -o $@
+$(B)/tests/costs: $(B)/rel/tests/costs/main.o $(B)/libmytcp.a
+	$(CC) -o $@ $^
+$(B)/tests/steps: $(B)/rel/tests/costs/main.o $(call objects,steps,$(CORE))
+	$(CC) -o $@ $^
 
 .SECONDARY:
 .PHONY: all test sim demo bench bench-paths soak instruments check matrix fuzz install clean
 
 test:
 	tests/deps.sh test
-	$(MAKE) -j$$(nproc) all $(TESTS:%=$(B)/%) $(B)/tests/sim $(B)/tests/live
+	$(MAKE) -j$$(nproc) all $(TESTS:%=$(B)/%) $(B)/tests/sim $(B)/tests/live $(B)/tests/steps
 	tests/run.sh $(B)
 
 sim:
@@ -88,8 +96,9 @@ demo:
 
 bench:
 	tests/deps.sh bench
-	$(MAKE) -j$$(nproc) all $(B)/tests/bench
+	$(MAKE) -j$$(nproc) all $(B)/tests/bench $(B)/tests/costs
 	tests/bench/run.sh $(B)
+	$(B)/tests/costs
 
 bench-paths:
 	tests/deps.sh bench

@@ -87,6 +87,8 @@ for source in tests/fuzz/*.c; do # each replays its corpus
     run_one "$name" "$limit_s" "$build/$name" "tests/fuzz/corpus/${name##*/}"
     judge "$name"
 done
+run_one tests/steps 300 "$build/tests/steps" 100000
+judge tests/steps
 run_one tests/sim 300 "$build/tests/sim" --jobs "$(nproc)"
 judge tests/sim
 run_one tests/live 300 tests/live/run.sh "$build"

@@ -275,8 +275,8 @@ static void no_counter(struct wire *w, const struct wire_packet *p)
                     p->bytes[5], p->bytes[6]);
 }
 
-/* B06, CVE-2016-5696: the challenges that one connection has beside 2000 random amounts of attack on
- * another: always the same, so that no test of any level can tell the amounts apart */
+/* B06, CVE-2016-5696: the challenges that one connection has beside 2000 random amounts of attack
+ * on another: always the same, so that no test of any level can tell the amounts apart */
 SCENARIO(the_challenges_left_to_one_connection_say_nothing_of_another)
 {
     struct random random = {.state = 5};
