@@ -1,9 +1,11 @@
-/* What a packet costs under attack, from 10^2 to 10^6 of what the attacker piles up: nanoseconds (the median), or,
- * linked with a core compiled with -fsanitize-coverage=trace-pc, steps (mean/largest), which are the basic blocks
- * gone through and the same on every run. There it asserts that the mean at the end is at most twice that at 10^2,
- * give or take 50, and that no packet takes more than STEPS_MAX. `costs [LARGEST]`, by default 1000000; TAP.
+/* What a packet costs under attack, from 10^2 to 10^6 of what the attacker piles up: nanoseconds (the
+ * median), or, linked with a core compiled with -fsanitize-coverage=trace-pc, steps (mean/largest),
+ * which are the basic blocks gone through and the same on every run. There it asserts that the mean at
+ * the end is at most twice that at 10^2, give or take 50, and that no packet takes more than STEPS_MAX.
+ * `costs [LARGEST]`, by default 1000000; TAP.
  *
- * R11 is not flat: RACK looks at all that is in flight and was sent again, so that an ACK costs in proportion to that. */
+ * R11 is not flat: RACK looks at all that is in flight and was sent again, so that an ACK costs in
+ * proportion to that. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
