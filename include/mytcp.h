@@ -118,7 +118,7 @@ struct mytcp_config {
     uint32_t timestamp_clock_us;  /* one tick of the TSval clock; default 1000 */
 
     /* Congestion control and sending */
-    uint32_t congestion;              /* what sockets begin with: 0 reno, 1 cubic (default) */
+    uint32_t congestion;              /* what sockets begin with: 0 reno, 1 cubic (default), 2 bbr */
     uint32_t initial_window_segments; /* default 10 (RFC 6928) */
     uint32_t mss_min_bytes;           /* a peer's MSS option counts as at least this; default 88 */
     uint32_t push_each_burst;         /* 1: PSH ends each send burst, not only each write; default 1 */

@@ -175,7 +175,9 @@ static int turn_input(struct mytcp_tun *tun, uint64_t now_us)
         bytes += packet.len_bytes;
         tun->read_pause_us = 0;
         if (buffer != NULL) {
-            take_in(tun, &packet, now_us);
+            /* The turn's time may lie long before the packet's arrival, if the process had to wait for a
+             * processor in between: a round trip must not seem shorter than it was. */
+            take_in(tun, &packet, mytcp_tun_now_us());
         } else {
             tun->stats.dropped_no_buffer++;
         }

@@ -61,7 +61,7 @@ static const struct setting settings[] = {
     U32(keepalive_probes, 9, 1, 127),
     U32(fin_wait2_us, 60 * S, 1 * MS, 3600u * S),
     U32(timestamp_clock_us, 1 * MS, 1, 1 * S),
-    U32(congestion, 1, 0, 1),
+    U32(congestion, 1, 0, 2),
     U32(initial_window_segments, 10, 1, 1000),
     U32(mss_min_bytes, 88, 8, 1460),
     U32(push_each_burst, 1, 0, 1),

@@ -4,7 +4,7 @@
 
 #include "util/bytes.h"
 
-static const struct cc_algorithm *const algorithms[] = {&cc_reno, &cc_cubic};
+static const struct cc_algorithm *const algorithms[] = {&cc_reno, &cc_cubic, &cc_bbr};
 
 enum { ALGORITHMS = sizeof(algorithms) / sizeof(algorithms[0]) };
 
@@ -58,10 +58,21 @@ void cc_on_ack(struct cc *cc, const struct cc_event *e)
     cc->algorithm->on_ack(cc, e);
 }
 
+void cc_on_lost(struct cc *cc, const struct cc_event *e)
+{
+    if (cc->algorithm->on_lost && cc->state) cc->algorithm->on_lost(cc, e);
+}
+
+void cc_on_undo(struct cc *cc, const struct cc_event *e)
+{
+    if (cc->algorithm->on_undo && cc->state) cc->algorithm->on_undo(cc, e);
+}
+
 void cc_on_loss(struct cc *cc, const struct cc_event *e)
 {
     need_state(cc, e->mem);
     cc->algorithm->on_loss(cc, e);
+    if (cc_owns_cwnd(cc)) return;
     cc->cwnd = cc->ssthresh;
     cc->acked = 0;
 }
@@ -72,6 +83,7 @@ void cc_on_rto(struct cc *cc, const struct cc_event *e, bool again)
     loss.timeout = true;
     need_state(cc, e->mem);
     if (!again) cc->algorithm->on_loss(cc, &loss);
+    if (cc_owns_cwnd(cc)) return;
     cc->cwnd = e->mss;
     cc->acked = 0;
 }
@@ -80,7 +92,7 @@ void cc_on_idle(struct cc *cc, const struct cc_event *e, uint32_t segments)
 {
     struct cc restart = *cc;
     cc_set_initial_window(&restart, e->mss, segments);
-    cc->cwnd = min_u32(cc->cwnd, restart.cwnd);
+    if (!cc_owns_cwnd(cc)) cc->cwnd = min_u32(cc->cwnd, restart.cwnd);
     cc->acked = 0;
     if (cc->algorithm->on_idle && cc->state) cc->algorithm->on_idle(cc, e);
 }

@@ -34,7 +34,12 @@ struct cc_event {
     uint64_t nxt_bytes;       /* ... tells its round trips apart: SND.NXT of now was reached by SND.UNA */
     uint32_t rtt_us;          /* measured by this ACK; 0: nothing */
     uint32_t srtt_us;
+    uint64_t delivered;       /* of the connection: acknowledged or SACKed so far */
+    uint32_t pipe_bytes;      /* in the network now */
     struct rate_sample rate;  /* what this ACK says of the delivery rate */
+    struct rate_sample loss;  /* what was found lost (on_lost) */
+    bool sack_ok;
+    bool recovering;          /* in a loss episode, after this */
     bool limited;             /* the window was in use: it may grow (RFC 7661 in Linux's form) */
     bool ece;                 /* the ACK says that the network marked data (RFC 3168) */
     bool timeout;             /* the loss was found by the retransmission timer */
@@ -43,14 +48,20 @@ struct cc_event {
 struct cc_algorithm {
     const char *name;
     uint32_t state_bytes; /* of cc->state, zeroed when made; 0: none */
+    /* cwnd and the pacing rate are the algorithm's alone, once it has state: on_ack comes with every ACK, in
+     * recovery and after an undo, too, and neither losses nor idleness change cwnd but an RTO. */
+    bool own_cwnd;
     /* New data was acknowledged outside of recovery. `state` may be NULL for want of memory, or because the
      * window was never in use. */
     void (*on_ack)(struct cc *cc, const struct cc_event *e);
     /* A loss episode or an ECN signal (RFC 3168 6.1.2): set ssthresh. The caller sets cwnd. */
     void (*on_loss)(struct cc *cc, const struct cc_event *e);
+    /* Something was found lost, in an episode, which has begun then, or not: e->loss. NULL: nothing to do. */
+    void (*on_lost)(struct cc *cc, const struct cc_event *e);
     /* The last loss was none (RFC 4015): cwnd and ssthresh are restored already. NULL: nothing to undo. */
     void (*on_undo)(struct cc *cc, const struct cc_event *e);
-    /* Idle for longer than an RTO. NULL: nothing to do. */
+    /* Idle for longer than an RTO; with own_cwnd: data goes that the application had not ready when nothing was
+     * in flight. NULL: nothing to do. */
     void (*on_idle)(struct cc *cc, const struct cc_event *e);
 };
 
@@ -58,7 +69,7 @@ enum { CC_NAME_MAX = 16, CC_CWND_MAX = 1u << 30 /* the largest window that scali
 
 /* By name ("reno"), or NULL. */
 const struct cc_algorithm *cc_find(const char *name);
-/* By its number in the configuration: 0 reno, 1 cubic, else the last. */
+/* By its number in the configuration: 0 reno, 1 cubic, 2 bbr. */
 const struct cc_algorithm *cc_number(uint32_t number);
 
 void cc_init(struct cc *cc, const struct cc_algorithm *algorithm);
@@ -66,18 +77,24 @@ void cc_init(struct cc *cc, const struct cc_algorithm *algorithm);
 void cc_switch(struct cc *cc, const struct cc_algorithm *algorithm, struct mem *mem);
 void cc_free(struct cc *cc, struct mem *mem);
 
+/* Is cwnd the algorithm's alone? */
+static inline bool cc_owns_cwnd(const struct cc *cc) { return cc->algorithm->own_cwnd && cc->state; }
+
 /* RFC 6928: min(segments * MSS, max(2 * MSS, 14600)) for the default of 10. */
 void cc_set_initial_window(struct cc *cc, uint32_t mss, uint32_t segments);
 void cc_on_ack(struct cc *cc, const struct cc_event *e);
+void cc_on_lost(struct cc *cc, const struct cc_event *e);
+void cc_on_undo(struct cc *cc, const struct cc_event *e);
 /* Enter fast recovery: cwnd becomes ssthresh. */
 void cc_on_loss(struct cc *cc, const struct cc_event *e);
-/* A retransmission timeout (RFC 5681 3.1 (4)): one segment. `again`: the same data timed out before, and
+/* A retransmission timeout (RFC 5681 3.1 (4)): one segment; beside what is in flight if cwnd is the algorithm's,
+ * which is the caller's to set, as he finds out what that is. `again`: the same data timed out before, and
  * ssthresh keeps the value of the first time. */
 void cc_on_rto(struct cc *cc, const struct cc_event *e, bool again);
 /* Pace at what the window comes to in a round trip, as Linux does: twice that in slow start, 1.2 times later, so
  * that the window and not the pacing is the limit. For algorithms that set no rate themselves. */
 void cc_pace(struct cc *cc, const struct cc_event *e);
-/* RFC 5681 4.1: idle for longer than an RTO, so restart from the initial window. */
+/* RFC 5681 4.1: idle for longer than an RTO, so restart from the initial window, unless cwnd is its own. */
 void cc_on_idle(struct cc *cc, const struct cc_event *e, uint32_t segments);
 
 /* ---- for algorithms ---- */
@@ -88,6 +105,6 @@ static inline bool cc_first_slow_start(const struct cc *cc) { return cc->ssthres
  * congestion avoidance. */
 uint32_t cc_slow_start(struct cc *cc, uint32_t acked_bytes);
 
-extern const struct cc_algorithm cc_reno, cc_cubic;
+extern const struct cc_algorithm cc_reno, cc_cubic, cc_bbr;
 
 #endif

@@ -32,6 +32,7 @@ static void reduce(struct tcb *t, const struct cc_event *event)
 static void regulate(struct tcb *t, uint32_t delivered_bytes, uint32_t mss, bool progress)
 {
     uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    if (cc_owns_cwnd(&t->cc)) return;
     t->cc.cwnd = recovery_prr_cwnd(&t->recovery, pipe, t->cc.ssthresh, delivered_bytes, mss, progress);
 }
 
@@ -52,8 +53,17 @@ static void begin_fast(struct tcb *t, struct tcp_env *env, uint32_t delivered_by
 static void begin(struct tcb *t, struct tcp_env *env, uint32_t delivered_bytes)
 {
     if (!tcp_path_probe_lost(t)) begin_fast(t, env, delivered_bytes);
+    else (void)recovery_loss(&t->recovery); /* nor anything to tell */
     t->probe_at_us = TIME_NEVER;
     t->mark |= MARK_LOOK;
+}
+
+/* Tell congestion control of what was found lost. */
+static void tell_lost(struct tcb *t, const struct cc_event *e)
+{
+    struct cc_event event = *e;
+    event.loss = recovery_loss(&t->recovery);
+    if (event.loss.any) cc_on_lost(&t->cc, &event);
 }
 
 /* The time, as recovery sees it. */
@@ -66,8 +76,10 @@ void tcp_loss_reorder(struct tcb *t, struct tcp_env *env)
 {
     struct recovery_ack now = moment(t, env);
     bool lost = recovery_reorder_timeout(&t->recovery, &now);
+    struct cc_event event = tcb_cc_event(t, env);
     if (lost && recovery_calm(&t->recovery)) begin(t, env, 0);
-    else if (lost && t->recovery.mode == RECOVERY_FAST) regulate(t, 0, current_mss(t, env), false);
+    else if (lost && t->recovery.mode == RECOVERY_FAST) regulate(t, 0, event.mss, false);
+    tell_lost(t, &event);
     t->mark |= MARK_LOOK;
 }
 
@@ -82,6 +94,8 @@ void tcp_loss_rto(struct tcb *t, struct tcp_env *env)
     t->cwr_due = t->ecn_ok;
     recovery_enter_rto(&t->recovery, t->snd_una, t->snd_nxt, &now, prior_cwnd,
                        prior_ssthresh, again);
+    tell_lost(t, &event);
+    if (cc_owns_cwnd(&t->cc)) t->cc.cwnd = tcb_pipe(t) + event.mss;
     t->probe_at_us = TIME_NEVER;
     t->mark |= MARK_LOOK;
     env->count.rto_expired++;
@@ -107,8 +121,10 @@ void tcp_loss_arm_probe(struct tcb *t, struct tcp_env *env)
 
 void tcp_loss_pace(struct tcb *t, const struct tcp_env *env)
 {
+    bool asked = env->params.pacing || t->opt.max_pacing_Bps || t->cc.algorithm->own_cwnd;
     struct cc_event event = tcb_cc_event(t, env);
-    if (env->params.pacing || t->opt.max_pacing_Bps) cc_pace(&t->cc, &event);
+    if (cc_owns_cwnd(&t->cc)) return;
+    if (asked) cc_pace(&t->cc, &event);
     else t->cc.pacing_kBps = 0;
 }
 
@@ -173,7 +189,7 @@ static void undo(struct tcb *t, const struct cc_event *e, const struct recovery_
 {
     t->cc.cwnd = max_u32(t->cc.cwnd, news->prior_cwnd);
     t->cc.ssthresh = max_u32(t->cc.ssthresh, news->prior_ssthresh);
-    if (t->cc.algorithm->on_undo && t->cc.state) t->cc.algorithm->on_undo(&t->cc, e);
+    cc_on_undo(&t->cc, e);
     t->cwr_due = false; /* should the peer echo a mark, it is to go on */
 }
 
@@ -189,8 +205,20 @@ static void congested(struct tcb *t, const struct cc_event *e)
 static void leave_fast(struct tcb *t, const struct cc_event *e)
 {
     uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    if (cc_owns_cwnd(&t->cc)) return;
     t->cc.cwnd = t->cc.ssthresh;
     if (!t->sack_ok) t->cc.cwnd = min_u32(t->cc.ssthresh, max_u32(pipe, e->mss) + e->mss); /* RFC 6582 */
+}
+
+/* Congestion control that has cwnd for itself sees every ACK, as the last step. */
+static bool hand_over(struct tcb *t, const struct cc_event *e)
+{
+    struct cc_event event = *e;
+    if (!cc_owns_cwnd(&t->cc)) return false;
+    event.recovering = !recovery_calm(&t->recovery);
+    event.pipe_bytes = tcb_pipe(t);
+    cc_on_ack(&t->cc, &event);
+    return true;
 }
 
 static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e,
@@ -198,12 +226,15 @@ static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e
 {
     if (news->undo) {
         undo(t, e, news);
+        hand_over(t, e);
         return;
     }
     if (e->ece) congested(t, e);
     if (news->ended && mode_before == RECOVERY_FAST) leave_fast(t, e);
     if (news->lost) begin(t, env, e->delivered_bytes);
+    tell_lost(t, e);
     if (news->probe_repaired && !reduced(t)) reduce(t, e);
+    if (hand_over(t, e)) return;
     if (t->recovery.mode == RECOVERY_FAST) {
         if (t->sack_ok) regulate(t, e->delivered_bytes, e->mss, e->acked_bytes && !news->more_lost);
     } else if (e->acked_bytes && !e->ece && mode_before != RECOVERY_FAST) {
@@ -250,6 +281,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
     event.delivered_bytes = max_u32(news.delivered, acked);
     event.rtt_us = news.rtt_us;
     event.rate = news.rate;
+    event.delivered = tcb_delivered(t);
     if (acked) learn_rtt(t, env, seg, news.rtt_us);
     if (acked || dup || news.sack_news || news.undo) {
         control(t, env, &event, &news, mode_before);

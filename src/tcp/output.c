@@ -257,7 +257,9 @@ static uint32_t new_data(const struct tcb *t, uint32_t queued, uint32_t room, ui
 
 static void after_idle(struct tcb *t, struct tcp_env *env)
 {
-    if (seq_lt(t->snd_una, t->snd_nxt) || env->now_us - t->sent_us <= t->rtt.rto_us) return;
+    bool idle = env->now_us - t->sent_us > t->rtt.rto_us;
+    if (cc_owns_cwnd(&t->cc)) idle = t->recovery.ran_dry;
+    if (seq_lt(t->snd_una, t->snd_nxt) || !idle) return;
     struct cc_event event = tcb_cc_event(t, env);
     cc_on_idle(&t->cc, &event, env->params.initial_window_segments);
 }

@@ -108,7 +108,11 @@ struct cc_event tcb_cc_event(const struct tcb *t, const struct tcp_env *env)
                              .flight_bytes = tcb_pipe(t),
                              .una_bytes = t->bytes_acked,
                              .nxt_bytes = t->bytes_acked + seq_len(t->snd_una, t->snd_nxt),
-                             .srtt_us = t->rtt.srtt_us};
+                             .srtt_us = t->rtt.srtt_us,
+                             .delivered = tcb_delivered(t),
+                             .pipe_bytes = tcb_pipe(t),
+                             .sack_ok = t->sack_ok,
+                             .recovering = !recovery_calm(&t->recovery)};
 }
 
 uint32_t tcb_pacing_kBps(const struct tcb *t)

@@ -2,7 +2,7 @@
 # tests/bench/paths.sh BUILD_DIR - libmytcp's loss recovery and congestion control beside the
 # kernel's, over paths of mytcp-link: the same link, the same seeds, the sides in turning order.
 #
-#   kernel    kernel sends to kernel (CUBIC; its other settings as they come)
+#   kernel    kernel sends to kernel (its settings as they come but for congestion control)
 #   sends     libmytcp sends to the kernel
 #   receives  the kernel sends to libmytcp
 #
@@ -10,6 +10,7 @@
 # over the seeds; a response is 30 kB on a new connection, timed from the request to its last byte,
 # the 99th percentile over all seeds.
 #
+#   BENCH_PATHS_CC=NAME     congestion control of all sides; default cubic
 #   BENCH_PATHS_QUICK=1     a few paths, one seed, short
 #   BENCH_PATHS=3-7,12      these lines of the list only
 #   BENCH_PATHS_SEEDS=N     default 3
@@ -103,7 +104,7 @@ far_is_apart() { [ "$(readlink "/proc/$far/ns/net")" != "$(readlink /proc/self/n
 
 # one SIDE SEED KIND PATH...: prints what the client prints
 one() {
-    local side=$1 seed=$2 kind=$3 end=la client=() server=() cc=(cubic) ends i to=$a
+    local side=$1 seed=$2 kind=$3 end=la client=() server=() cc=("$congestion") ends i to=$a
     shift 3
     local rate=$3
     [ "$side" = kernel ] || end=unix:$work/link
@@ -124,7 +125,7 @@ one() {
     await "$work/link.out" joined
     case $side in
     kernel) server=("$bench") client=(nsenter -t "$far" -n "$bench") ;;
-    sends) cc=() server=("$bench" --tun "$end" --ip "$a") client=(nsenter -t "$far" -n "$bench") ;;
+    sends) server=("$bench" --tun "$end" --ip "$a") client=(nsenter -t "$far" -n "$bench") ;;
     receives)
         server=(nsenter -t "$far" -n "$bench") client=("$bench" --tun "$end" --ip "$a") to=$b
         ;;
@@ -180,6 +181,7 @@ one_path() {
     awk -v number="$number" -f "$here/paths.awk" "$results"
 }
 
+congestion=${BENCH_PATHS_CC:-cubic}
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
@@ -205,7 +207,7 @@ enter="unshare -n -p -f --mount-proc --kill-child"
 $enter ip tuntap add dev probe0 mode tun 2>/dev/null || enter="unshare -r ${enter#unshare }"
 $enter ip tuntap add dev probe0 mode tun || fail "no TUN device in a namespace here"
 
-echo "Kernel ends: cubic. Goodput in Mbit/s over $seconds s, medians of $seeds seeds; 30 kB responses,"
+echo "Congestion control: $congestion. Goodput in Mbit/s over $seconds s, medians of $seeds seeds; 30 kB responses,"
 echo "99th percentile in ms of $((responses * seeds)). Ratios to the kernel's: more goodput is better, less time."
 awk -f "$here/paths.awk" -v head=1 /dev/null
 number=0

@@ -315,6 +315,8 @@ static void vary(struct mytcp_config *c, struct rng *r)
         c->rto_min_us = SECOND;
     }
     c->ecn = rng_u32(r, 0, 2);
+    c->congestion = rng_u32(r, 0, 2);
+    c->pacing = rng_u32(r, 0, 1);
 }
 
 void scenario_setup(const struct scenario *scenario, uint64_t seed, struct setup *s)

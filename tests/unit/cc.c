@@ -167,18 +167,20 @@ static void an_algorithm_has_a_name_and_a_number(void **state)
     (void)state;
     assert_ptr_equal(cc_find("reno"), &cc_reno);
     assert_ptr_equal(cc_find("cubic"), &cc_cubic);
+    assert_ptr_equal(cc_find("bbr"), &cc_bbr);
     assert_null(cc_find("cubicle"));
     assert_null(cc_find(""));
     assert_ptr_equal(cc_number(0), &cc_reno);
     assert_ptr_equal(cc_number(1), &cc_cubic);
+    assert_ptr_equal(cc_number(2), &cc_bbr);
 }
 
 /* 9293-MAY-18 */
 static void the_configuration_says_what_a_socket_begins_with(void **state)
 {
-    static const char *const names[] = {"reno", "cubic"};
+    static const char *const names[] = {"reno", "cubic", "bbr"};
     (void)state;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         struct mytcp_config c;
         char name[16] = "", number[2] = {(char)('0' + i), '\0'};
         socklen_t len = sizeof(name);
