@@ -138,7 +138,7 @@ SCENARIO(data_is_sent_after_the_peers_fin)
     QUIET(w);
 }
 
-/* 2525-2.15, G201, 9293-CLOSE-5, G198: the FIN follows the last byte, in its segment if it fits */
+/* G201, 9293-CLOSE-5, G198: the FIN follows the last byte, in its segment if it fits */
 SCENARIO(the_fin_follows_all_data)
 {
     wire_passive(w);

@@ -147,6 +147,18 @@ SCENARIO(a_held_back_write_goes_after_a_while)
     }
 }
 
+/* 2525-2.15, G201 */
+SCENARIO(closing_lets_go_what_waited_for_an_ack)
+{
+    wire_passive(w);
+    WRITE(w, 10);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+    WRITE(w, 20);
+    QUIET(w);
+    assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+    OUT(w, .flags = FIN | PSH | ACK, .seq = 11, .ack = 1, .len = 20);
+}
+
 WIRE_MAIN(WIRE_TEST(a_small_segment_waits_while_another_small_one_is_unacknowledged),
           WIRE_TEST(a_full_segment_never_waits), WIRE_TEST(nodelay_sends_each_write_at_once),
           WIRE_TEST(setting_nodelay_lets_go_what_waited),
@@ -155,4 +167,5 @@ WIRE_MAIN(WIRE_TEST(a_small_segment_waits_while_another_small_one_is_unacknowled
           WIRE_TEST(closing_draws_the_cork), WIRE_TEST(msg_more_holds_until_the_write_without_it),
           WIRE_TEST(psh_is_set_on_the_last_segment_of_a_write_only),
           WIRE_TEST(a_write_of_nothing_sends_nothing),
-          WIRE_TEST(a_held_back_write_goes_after_a_while))
+          WIRE_TEST(a_held_back_write_goes_after_a_while),
+          WIRE_TEST(closing_lets_go_what_waited_for_an_ack))

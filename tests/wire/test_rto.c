@@ -326,7 +326,7 @@ SCENARIO(it_gives_up_after_the_user_timeout)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1000);
     AT(w, 2000 * MS - 1);
     STATE(w, TCP_ESTABLISHED);
-    wire_skip_to(w, 2101 * MS);
+    wire_skip_to(w, 2001 * MS);
     STATE(w, TCP_CLOSE);
     assert_int_equal(wire_so_error(w), ETIMEDOUT);
 }

@@ -34,7 +34,7 @@ SCENARIO(a_small_window_is_used_after_a_while)
     assert_true(wire_skip_to(w, 1 * SEC) >= 1);
 }
 
-/* 9293-GEN-26 (3), G086: half the largest window ever is worth it, or small buffers would stall */
+/* 7323-2.4c, 9293-GEN-26 (3), G086: half the largest window ever is worth it, or small buffers would stall */
 SCENARIO(a_peer_with_a_small_buffer_gets_half_windows)
 {
     w->wnd = 1024;

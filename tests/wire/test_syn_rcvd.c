@@ -155,7 +155,7 @@ SCENARIO(a_syn_with_another_number_beyond_the_window_draws_an_ack)
     assert_int_equal(wire_stats(w).half_open, 1);
 }
 
-/* 7323-2.2c: the window of the third ACK is scaled, the SYN's is not */
+/* 9293-SA-ACK-3, 7323-2.2c: the window of the third ACK is scaled, the SYN's is not */
 SCENARIO(the_third_acks_window_is_scaled)
 {
     wire_syn_received(w);

@@ -147,7 +147,7 @@ SCENARIO(a_syn_with_an_equal_timestamp_needs_a_larger_number)
     OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
 }
 
-/* S06 */
+/* 6191-4, S06 */
 SCENARIO(a_syn_with_an_older_timestamp_opens_nothing)
 {
     static struct wire_packet p;

@@ -124,7 +124,7 @@ SCENARIO(a_rst_needs_no_timestamps)
     STATE(w, TCP_CLOSE);
 }
 
-/* 7323-5.3-R2, B15, 7323-5.3-R3, 7323-4.3d: a spoofed timestamp must not blind PAWS */
+/* B15, 7323-5.3-R3, 7323-4.3d: a spoofed timestamp must not blind PAWS */
 SCENARIO(an_unacceptable_segment_does_not_change_what_is_remembered)
 {
     with_timestamps(w);
@@ -221,6 +221,24 @@ SCENARIO(the_rst_of_an_abort_is_accepted_by_the_harness)
     OUT(w, .flags = RST | ANYACK, .seq = 1, .ack = 1);
 }
 
+/* 7323-5.3-R2: a new timestamp makes nothing acceptable that is outside of the window */
+SCENARIO(a_newer_timestamp_does_not_excuse_a_segment_outside_the_window)
+{
+    with_timestamps(w);
+    uint32_t ts = peer_clock(w);
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    assert_string_equal(IN(w, .flags = ACK, .seq = (uint32_t)-999, .ack = 101, .len = 10, .garbage = true,
+                           .ts = true, .tsval = ts + 1),
+                        "seq_old");
+    OUT(w, .flags = ACK, .seq = 101, .ack = 1, .ts = true, .tsecr = ts);
+    assert_string_equal(IN(w, .flags = ACK, .seq = 2 + wire_info(w).rcv_wnd, .ack = 101, .len = 10,
+                           .garbage = true, .ts = true, .tsval = ts + 1),
+                        "seq_beyond");
+    OUT(w, .flags = ACK, .seq = 101, .ack = 1, .ts = true, .tsecr = ts);
+    assert_int_equal(wire_info(w).send_unacked, 100);
+}
+
 WIRE_MAIN(WIRE_TEST(the_ack_echoes_the_segment_that_it_answers),
           WIRE_TEST(a_delayed_ack_echoes_the_earliest_unacknowledged_segment),
           WIRE_TEST(a_hole_echoes_the_last_in_order_and_its_filler_the_filler),
@@ -235,4 +253,5 @@ WIRE_MAIN(WIRE_TEST(the_ack_echoes_the_segment_that_it_answers),
           WIRE_TEST(our_clock_ticks_once_a_millisecond),
           WIRE_TEST(each_connection_has_an_offset_of_its_own),
           WIRE_TEST(data_segments_are_12_bytes_shorter),
-          WIRE_TEST(the_rst_of_an_abort_is_accepted_by_the_harness))
+          WIRE_TEST(the_rst_of_an_abort_is_accepted_by_the_harness),
+          WIRE_TEST(a_newer_timestamp_does_not_excuse_a_segment_outside_the_window))
