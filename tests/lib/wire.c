@@ -71,6 +71,7 @@ void wire_stop(struct wire *w)
 {
     mytcp_destroy(w->stack);
     w->stack = NULL;
+    w->cut_at = w->cut.payload_len; /* what waits there goes, too */
     if (w->held_bytes || w->allocs_live)
         wire_failed(w, __FILE__, __LINE__, "leaked %llu bytes in %llu pieces",
                     (unsigned long long)w->held_bytes, (unsigned long long)w->allocs_live);

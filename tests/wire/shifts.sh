@@ -8,9 +8,9 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${1:?usage: tests/wire/shifts.sh BUILD_DIR}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1} CMOCKA_MESSAGE_OUTPUT=TAP
 numbers=(0 1 0x7ffffffe 0x7fffffff 0x80000000 0x80000001 0xfffff830 0xffffffff)
-slow=" attack_flood attack_states memory sack_attacks sws "
+slow=" attack_flood attack_states autotune memory pmtu_search sack_attacks sws "
 cookies="-x syn_cookies -x review" # cookies are numbers of their own
-elsewhere="-x pmtu -x tail_loss_probe" # they cut the records of super-segments at other places
+elsewhere="-x pmtu -x pmtu_search -x tail_loss_probe" # they cut the records of super-segments at other places
 
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -45,7 +45,7 @@ export -f one_pair
 
 echo 1..66
 run base "" "" "as ever"
-WIRE_GSO=1 run super "" "$elsewhere" "super-segments"
+WIRE_GSO=1 run super " pmtu_probes " "$elsewhere" "super-segments"
 for iss in "${numbers[@]}"; do
     for irs in "${numbers[@]}"; do
         echo "$iss $irs"
