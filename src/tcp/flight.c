@@ -10,7 +10,7 @@ static uint32_t words(uint32_t cap) { return (cap + WORD - 1) / WORD; }
 
 static size_t ring_bytes(uint32_t cap)
 {
-    return cap * sizeof(struct sent) + 2 * words(cap) * sizeof(uint64_t);
+    return cap * sizeof(struct sent) + 3 * words(cap) * sizeof(uint64_t);
 }
 
 static uint32_t slot_of(const struct flight *f, uint32_t position)
@@ -38,6 +38,7 @@ static void refresh(struct flight *f, uint32_t position)
     uint32_t slot = slot_of(f, position);
     bit_put(f->open, slot, (all_units(r) & ~r->sacked) != 0);
     bit_put(f->waiting, slot, r->lost != 0);
+    bit_put(f->flying, slot, (all_units(r) & ~r->sacked & ~r->lost) != 0);
 }
 
 bool flight_reserve(struct flight *f, struct mem *mem)
@@ -53,6 +54,7 @@ bool flight_reserve(struct flight *f, struct mem *mem)
     f->head = 0;
     f->open = (uint64_t *)(void *)(ring + cap);
     f->waiting = f->open + words(cap);
+    f->flying = f->waiting + words(cap);
     for (uint32_t i = 0; i < f->count; i++) refresh(f, i);
     return true;
 }
@@ -203,6 +205,7 @@ void flight_trim(struct flight *f, seq_t una)
         drop_units(f, r, sent_units(r));
         bit_put(f->open, f->head, false);
         bit_put(f->waiting, f->head, false);
+        bit_put(f->flying, f->head, false);
         f->head = (f->head + 1) & (f->cap - 1);
         f->count--;
     }
@@ -222,6 +225,8 @@ const char *flight_check(const struct flight *f, seq_t una, seq_t nxt)
         if ((f->waiting[slot / WORD] >> (slot % WORD) & 1) != (r->lost != 0)) return "flight: waiting bit";
         if ((f->open[slot / WORD] >> (slot % WORD) & 1) != ((all_units(r) & ~r->sacked) != 0))
             return "flight: open bit";
+        bool flying = (all_units(r) & ~r->sacked & ~r->lost) != 0;
+        if ((f->flying[slot / WORD] >> (slot % WORD) & 1) != flying) return "flight: flying bit";
         at = seq_add(r->start, r->len);
         sacked += sent_bytes(r, r->sacked);
         lost += sent_bytes(r, r->lost);

@@ -4,8 +4,8 @@
  * it is presumed lost, and whether it was sent again. So nothing is ever split, and a loss costs only the units
  * that were lost.
  *
- * Finding a sequence number is O(log n). Two bitmaps over the records (which have units not SACKed; which have
- * lost units waiting) let walks skip what is done: an ACK costs what it tells news of, plus n/64.
+ * Finding a sequence number is O(log n). Three bitmaps over the records let walks skip what is done: an ACK costs
+ * what it tells news of and the retransmissions that are in flight, which cwnd bounds, plus n/64.
  */
 #ifndef TCP_FLIGHT_H
 #define TCP_FLIGHT_H
@@ -30,7 +30,8 @@ struct sent {
 
 struct flight {
     struct sent *ring;
-    uint64_t *open, *waiting; /* a bit a slot: not all SACKed; some lost and not yet sent again */
+    uint64_t *open, *waiting, *flying; /* a bit a slot: not all SACKed; some lost and not yet sent again; some
+                                        * neither SACKed nor lost */
     uint32_t cap, head, count; /* cap: a power of 2 */
     uint32_t sacked_bytes, lost_bytes;
     uint32_t sacked_units;
@@ -49,7 +50,7 @@ static inline struct sent *flight_at(const struct flight *f, uint32_t position)
 }
 /* The position of the record that holds `s`; count if none does. */
 uint32_t flight_find(const struct flight *f, seq_t s);
-/* The first position >= from with its bit set in `map` (open or waiting); count if there is none. */
+/* The first position >= from with its bit set in `map` (open, waiting or flying); count if there is none. */
 uint32_t flight_next(const struct flight *f, const uint64_t *map, uint32_t from);
 
 static inline unsigned sent_units(const struct sent *r) { return (r->len + r->unit - 1) / r->unit; }

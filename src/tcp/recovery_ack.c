@@ -110,8 +110,8 @@ static bool rack_detect(struct recovery *r, uint64_t now_us, uint32_t srtt_us)
     uint32_t lost_before = sent->lost_bytes;
     f->reorder_at_us = UINT64_MAX;
     if (!f->rack_sent_us) return false;
-    for (uint32_t i = flight_next(sent, sent->open, 0); i < sent->count;
-         i = flight_next(sent, sent->open, i + 1)) {
+    for (uint32_t i = flight_next(sent, sent->flying, 0); i < sent->count;
+         i = flight_next(sent, sent->flying, i + 1)) {
         struct sent *s = flight_at(sent, i);
         if (s->sent_us > f->rack_sent_us) break; /* all further ones are newer still */
         uint64_t in_flight = ~s->sacked & ~s->lost & sent_mask(s, s->start, seq_add(s->start, s->len));

@@ -128,7 +128,7 @@ static void after_gigabytes_without_a_loss_three_duplicates_are_a_loss(void **st
     struct sender s;
     (void)state;
     begin(&s, 12345, false);
-    for (uint64_t sent = 0; sent < 5ull << 30; sent += 60000 * MSS) {
+    for (uint64_t sent = 0; sent < 3ull << 30; sent += 60000 * MSS) {
         for (int i = 0; i < 60; i++) {
             struct rate_now now = {.now_us = s.now_us};
             assert_true(recovery_reserve(&s.r, &s.mem));
