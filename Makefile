@@ -51,6 +51,10 @@ $(B)/tests/%: $(B)/san/tests/%.o $(call objects,san,$(wildcard tests/lib/*.c)) $
 $(B)/tests/fuzz/%: $(B)/san/tests/fuzz/%.o $(call objects,san,$(wildcard tests/fuzz/lib/*.c)) $(B)/libmytcp-san.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $^
+# the event table
+$(B)/tests/event: $(call objects,san,$(wildcard tests/event/*.c)) $(B)/libmytcp-san.a
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -o $@ $^
 # the simulator, sanitized and fast, and the live clients
 $(B)/tests/sim-fast: $(call objects,rel,$(wildcard tests/sim/*.c)) $(B)/libmytcp.a
 	@mkdir -p $(@D)
@@ -81,7 +85,7 @@ $(B)/tests/steps: $(B)/rel/tests/costs/main.o $(call objects,steps,$(CORE))
 
 test:
 	tests/deps.sh test
-	$(MAKE) -j$$(nproc) all $(TESTS:%=$(B)/%) $(B)/tests/sim $(B)/tests/live $(B)/tests/steps
+	$(MAKE) -j$$(nproc) all $(TESTS:%=$(B)/%) $(B)/tests/event $(B)/tests/sim $(B)/tests/live $(B)/tests/steps
 	tests/run.sh $(B)
 
 sim:

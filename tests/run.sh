@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/run.sh BUILD_DIR - run every test and count. Unit and wire programs two at a time, the wire programs
-# again with shifted sequence numbers and with super-segments, then the fuzz targets over their corpora, the
-# simulator, and the live tests; each speaks TAP. The last line is `N passed, N failed`.
+# again with shifted sequence numbers and with super-segments, then the fuzz targets over their corpora, the event
+# table, the simulator, and the live tests; each speaks TAP. The last line is `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:?usage: tests/run.sh BUILD_DIR}
@@ -89,6 +89,8 @@ for source in tests/fuzz/*.c; do # each replays its corpus
 done
 run_one tests/steps 300 "$build/tests/steps" 100000
 judge tests/steps
+run_one tests/event 300 "$build/tests/event"
+judge tests/event
 run_one tests/sim 300 "$build/tests/sim" --jobs "$(nproc)"
 judge tests/sim
 run_one tests/live 300 tests/live/run.sh "$build"

@@ -21,7 +21,7 @@ static enum drop_reason to_time_wait(struct mytcp_stack *s, struct tw *w, const 
                                      struct buf **owner)
 {
     bool syn = (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
-    if (syn && listener_of(s, seg->dst_port) && time_wait_reusable(&w->rec, seg)) {
+    if (syn && listener_of(s, seg->dst_port) && time_wait_reusable(&w->rec, &s->env, seg)) {
         seq_t after = w->rec.snd_nxt;
         s->stats.time_wait_reused++;
         tw_free(s, w);

@@ -97,7 +97,7 @@ struct tcp_verdict tw_input(struct mytcp_stack *s, struct tw *w, const struct tc
     bool restarted = t.keep_at_us != TIME_NEVER; /* by the FIN, again */
     answer(s, &w->node, &t);
     w->rec.challenges = t.challenges;
-    w->rec.challenge_s = t.challenge_s & 0x7fu;
+    w->rec.challenge_s = t.challenge_s & 7u;
     w->rec.ts_recent = t.ts_recent;
     if (restarted) {
         unlink_tw(s, w);

@@ -2,13 +2,12 @@
 
 #include "util/bytes.h"
 
-enum { CHALLENGE_S_MASK = 0x7f };
-
-/* The allowance of a second is used up in that second only. */
-static void unpack_challenges(struct tcb *t, const struct tcp_env *env, uint8_t challenges, uint8_t second)
+/* The allowance of a second is used up in that second only; of which the record has the low bits. */
+static void unpack_challenges(struct tcb *t, const struct tcp_env *env, uint8_t challenges, uint8_t second,
+                              uint8_t mask)
 {
     t->challenge_s = (uint16_t)(env->now_us / 1000000);
-    t->challenges = second == (t->challenge_s & CHALLENGE_S_MASK) ? challenges : 0;
+    t->challenges = second == (t->challenge_s & mask) ? challenges : 0;
 }
 
 void half_open_begin(struct half_open *h, const struct tcp_env *env, const struct tcp_options *opt,
@@ -63,7 +62,7 @@ void half_open_unpack(struct tcb *t, const struct half_open *h, const struct tcp
     t->ts_offset = h->ts_offset;
     t->syn_retx = t->backoff = h->syn_retx;
     t->mark = h->mark;
-    unpack_challenges(t, env, h->challenges, h->challenge_s & CHALLENGE_S_MASK);
+    unpack_challenges(t, env, h->challenges, h->challenge_s, UINT8_MAX);
     t->sent_us = env->now_us - (uint32_t)((uint32_t)env->now_us - h->born_us);
     recovery_init(&t->recovery, h->iss);
 }
@@ -74,20 +73,22 @@ void half_open_pack(struct half_open *h, const struct tcb *t)
     h->syn_retx = t->syn_retx;
     h->mark = t->mark;
     h->challenges = t->challenges;
-    h->challenge_s = t->challenge_s & CHALLENGE_S_MASK;
+    h->challenge_s = (uint8_t)t->challenge_s;
     h->ts_recent = t->ts_recent;
     h->ecn_ok = t->ecn_ok;
 }
 
 void time_wait_pack(struct time_wait *w, const struct tcb *t)
 {
+    uint32_t units = (tcb_rcv_wnd(t) + (1u << t->rcv_wscale) - 1) >> t->rcv_wscale; /* never less */
     *w = (struct time_wait){.snd_nxt = t->snd_nxt,
                             .rcv_nxt = t->rcv_nxt,
                             .ts_recent = t->ts_recent,
                             .ts_offset = t->ts_offset,
-                            .window = (uint16_t)min_u32(tcb_rcv_wnd(t) >> t->rcv_wscale, UINT16_MAX),
+                            .window = (uint16_t)min_u32(units, UINT16_MAX),
                             .challenges = t->challenges,
-                            .challenge_s = t->challenge_s & 0x7fu,
+                            .challenge_s = t->challenge_s & 7u,
+                            .rcv_wscale = t->rcv_wscale & 15u,
                             .ts_ok = t->ts_ok};
 }
 
@@ -100,20 +101,22 @@ void time_wait_unpack(struct tcb *t, const struct time_wait *w, const struct tcp
     t->iss = seq_sub(w->snd_nxt, 1);
     t->rcv_nxt = t->rcv_acked = t->rcv_up = w->rcv_nxt;
     t->irs = seq_sub(w->rcv_nxt, 1);
-    t->rcv_adv = t->rcv_room = seq_add(w->rcv_nxt, w->window);
+    t->rcv_wscale = w->rcv_wscale;
+    t->rcv_adv = t->rcv_room = seq_add(w->rcv_nxt, (uint32_t)w->window << w->rcv_wscale);
     t->snd_wnd_max = UINT16_MAX;
     t->bytes_acked = UINT16_MAX; /* an old ACK is an old ACK */
     t->ts_ok = w->ts_ok;
     t->ts_recent = w->ts_recent;
     t->ts_recent_s = (uint32_t)(env->now_us / 1000000);
     t->ts_offset = w->ts_offset;
-    unpack_challenges(t, env, w->challenges, w->challenge_s);
+    unpack_challenges(t, env, w->challenges, w->challenge_s, 7);
     recovery_init(&t->recovery, w->snd_nxt);
 }
 
-bool time_wait_reusable(const struct time_wait *w, const struct tcp_segment *syn)
+bool time_wait_reusable(const struct time_wait *w, const struct tcp_env *env, const struct tcp_segment *syn)
 {
-    if (w->ts_ok && syn->has_ts) {
+    if (syn->has_ts && env->params.timestamps) {
+        if (!w->ts_ok) return true; /* what is left of the old connection has none: PAWS knows it */
         int32_t newer = seq_diff(seq_of(syn->tsval), seq_of(w->ts_recent));
         if (newer) return newer > 0;
     }

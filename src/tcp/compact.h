@@ -32,13 +32,14 @@ struct time_wait {
     uint32_t ts_recent, ts_offset;
     uint16_t window; /* that we still offer, as in the field */
     uint8_t challenges;
-    uint8_t challenge_s : 7; /* in which second, low bits */
+    uint8_t challenge_s : 3; /* in which second, low bits */
+    uint8_t rcv_wscale : 4;
     uint8_t ts_ok : 1;
 };
 
 void time_wait_pack(struct time_wait *w, const struct tcb *t);
 void time_wait_unpack(struct tcb *t, const struct time_wait *w, const struct tcp_env *env);
-/* May this SYN take over from TIME-WAIT (RFC 6191, RFC 9293 3.10.7.4 fourth)? */
-bool time_wait_reusable(const struct time_wait *w, const struct tcp_segment *syn);
+/* May this SYN take over from TIME-WAIT (RFC 6191 2, RFC 9293 3.10.7.4 fourth)? */
+bool time_wait_reusable(const struct time_wait *w, const struct tcp_env *env, const struct tcp_segment *syn);
 
 #endif

@@ -28,6 +28,13 @@ void tcp_learn_syn(struct tcb *t, const struct tcp_env *env, const struct tcp_se
     t->snd_wl2 = seg->ack;
 }
 
+void tcp_skip_syn(struct tcp_segment *seg)
+{
+    seg->flags &= (uint8_t)~TCP_SYN;
+    seg->seq = seq_add(seg->seq, 1);
+    if (seg->urgent) seg->urgent--; /* it counts from the SYN */
+}
+
 static void established(struct tcb *t, struct tcp_env *env)
 {
     uint32_t mss = tcb_snd_mss(t, env, tcb_option_bytes(t));
@@ -97,8 +104,7 @@ static struct tcp_verdict syn_sent_established(struct tcb *t, struct tcp_env *en
     t->mark |= MARK_ACK;
     /* text or FIN that came with it, as from the sixth step on */
     struct tcp_segment rest = *seg;
-    rest.flags &= (uint8_t)~TCP_SYN;
-    rest.seq = t->rcv_nxt;
+    tcp_skip_syn(&rest);
     return dropped(tcp_input_text(t, env, &rest, owner));
 }
 

@@ -60,11 +60,9 @@ static enum drop_reason check_sequence(struct tcb *t, struct tcp_env *env,
         bool old = seq_lt(seg->seq, t->rcv_nxt);
         return reject_sequence(t, env, seg, old ? DROP_SEQ_OLD : DROP_SEQ_BEYOND);
     }
-    if (t->ts_ok && !seg->has_ts && !(seg->flags & TCP_RST)) {
-        /* RFC 7323 3.2. The third ACK may lack them: some old peers drop them there for good. */
-        if (t->state != ST_SYN_RCVD) return DROP_NO_TIMESTAMP;
-        t->ts_ok = false;
-    }
+    /* RFC 7323 3.2; but a SYN must be challenged (RFC 5961 4.2), and the third ACK may lack them */
+    if (t->ts_ok && !seg->has_ts && !(seg->flags & (TCP_RST | TCP_SYN)) && t->state != ST_SYN_RCVD)
+        return DROP_NO_TIMESTAMP;
     return DROP_NONE;
 }
 
@@ -186,6 +184,7 @@ static struct tcp_verdict input_ack_syn_rcvd(struct tcb *t, struct tcp_env *env,
 {
     if (seq_leq(seg->ack, t->snd_una) || seq_gt(seg->ack, t->snd_nxt))
         return (struct tcp_verdict){.drop = DROP_ACK_SYN_RCVD, .reply_rst = true};
+    t->ts_ok = t->ts_ok && seg->has_ts; /* some old peers drop them here, for good */
     t->snd_una = seq_add(t->iss, 1);
     t->snd_wnd = t->snd_wnd_max = (uint32_t)seg->window << t->snd_wscale;
     t->snd_wl1 = seg->seq;
@@ -218,13 +217,11 @@ static bool input_syn_again(struct tcb *t, struct tcp_segment *seg)
         t->mark |= MARK_SYN;
         return true;
     }
-    if (!t->passive) { /* simultaneous open: the SYN,ACK's SYN is known, its ACK is news */
-        seg->flags &= (uint8_t)~TCP_SYN;
-        seg->seq = seq_add(seg->seq, 1);
-        /* RFC 7323 2.2: the window beside a SYN is not scaled, all that follow are */
-        seg->window = (uint16_t)(seg->window >> t->snd_wscale);
-        t->mark |= MARK_ACK;
-    }
+    /* simultaneous open (3.5, Figure 8): the SYN,ACK's SYN is known, its ACK is news */
+    tcp_skip_syn(seg);
+    /* RFC 7323 2.2: the window beside a SYN is not scaled, all that follow are */
+    seg->window = (uint16_t)(seg->window >> t->snd_wscale);
+    t->mark |= MARK_ACK;
     return false;
 }
 

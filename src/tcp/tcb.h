@@ -329,6 +329,8 @@ struct tcp_verdict tcp_input_syn_sent(struct tcb *t, struct tcp_env *env,
 void tcp_learn_syn(struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg);
 /* Our SYN is acknowledged by the segment: on to ESTABLISHED, with a first RTT if it tells one. */
 void tcp_handshake_done(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg);
+/* What is left of a segment when its SYN is done with. */
+void tcp_skip_syn(struct tcp_segment *seg);
 /* What of the segment's data is a duplicate: for the next ACK, if SACK was negotiated. */
 void tcp_note_duplicate(struct tcb *t, const struct tcp_segment *seg);
 /* URG, text and FIN of a segment whose ACK was good: the last steps of 3.10.7.4. */

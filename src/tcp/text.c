@@ -120,8 +120,10 @@ enum drop_reason tcp_input_text(struct tcb *t, struct tcp_env *env, const struct
     enum drop_reason reason = DROP_NONE;
     input_urgent(t, &seg);
     if (!tcb_receiving(t)) {
-        if (!tcp_segment_space(&seg)) return DROP_NONE;
-        t->mark |= MARK_ACK; /* beyond the peer's FIN: a lie, or the FIN once more */
+        /* Nothing can follow the peer's FIN: text is ignored, a FIN is the FIN again (CLOSING ignores all
+         * but the ACK of ours). */
+        if ((seg.flags & TCP_FIN) && t->state != ST_CLOSING) t->mark |= MARK_ACK;
+        if ((seg.flags & TCP_FIN) && t->state == ST_TIME_WAIT) tcb_time_wait(t, env);
         return seg.len ? DROP_DATA_AFTER_FIN : DROP_NONE;
     }
     uint32_t had = seg.len;

@@ -88,6 +88,28 @@ SCENARIO(an_acceptable_empty_ack_is_not_answered)
     QUIET(w);
 }
 
+/* 6191-3: what is left of the old connection has none, and PAWS knows it by that */
+SCENARIO(a_syn_with_timestamps_after_a_connection_without_opens_a_new_one)
+{
+    time_wait(w);
+    wire_reincarnate(w, w->irs - 100000);
+    IN(w, .flags = SYN, .mss = 1460, .ts = true, .tsval = 7);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1, .ts = true, .tsecr = 7);
+    assert_int_equal(wire_stats(w).time_wait_reused, 1);
+}
+
+/* ... unless the new connection would have none either */
+SCENARIO(a_syn_with_timestamps_that_we_do_not_use_needs_a_larger_number)
+{
+    static struct wire_packet p;
+    w->config.timestamps = 0;
+    time_wait(w);
+    IN(w, .flags = SYN, .seq = (uint32_t)-500, .ts = true, .tsval = 7);
+    while (wire_poll(w, &p))
+        assert_int_equal(p.flags & (SYN | RST), 0);
+    assert_int_equal(wire_stats(w).time_wait_reused, 0);
+}
+
 /* S06,
  * 9293-MAY-2, 9293-SA-SYN-3, 6191-3, 6191-5: without timestamps a larger sequence number decides */
 SCENARIO(a_syn_beyond_the_last_sequence_number_opens_a_new_connection)
@@ -347,6 +369,8 @@ WIRE_MAIN(WIRE_TEST(connect_takes_the_tuple_of_a_time_wait_of_a_second_with_time
           WIRE_TEST(an_acceptable_empty_ack_is_not_answered),
           WIRE_TEST(a_syn_beyond_the_last_sequence_number_opens_a_new_connection),
           WIRE_TEST(a_syn_within_the_old_sequence_space_opens_nothing),
+          WIRE_TEST(a_syn_with_timestamps_after_a_connection_without_opens_a_new_one),
+          WIRE_TEST(a_syn_with_timestamps_that_we_do_not_use_needs_a_larger_number),
           WIRE_TEST(a_syn_with_a_newer_timestamp_opens_a_new_connection_whatever_its_number),
           WIRE_TEST(a_syn_with_an_equal_timestamp_needs_a_larger_number),
           WIRE_TEST(a_syn_with_an_older_timestamp_opens_nothing),

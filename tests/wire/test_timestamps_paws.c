@@ -109,6 +109,15 @@ SCENARIO(a_segment_without_timestamps_is_dropped_in_silence)
     STATE(w, TCP_ESTABLISHED);
 }
 
+/* 5961-4.2a: the peer may have rebooted, and offers none any more */
+SCENARIO(a_syn_without_timestamps_is_challenged)
+{
+    with_timestamps(w);
+    assert_string_equal(IN(w, .flags = SYN, .seq = 5000, .no_ts = true), "syn_challenged");
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1);
+    STATE(w, TCP_ESTABLISHED);
+}
+
 /* 7323-5.2a */
 SCENARIO(a_rst_is_not_subject_to_paws)
 {
@@ -245,6 +254,7 @@ WIRE_MAIN(WIRE_TEST(the_ack_echoes_the_segment_that_it_answers),
           WIRE_TEST(a_segment_with_an_older_timestamp_draws_an_ack_and_is_dropped),
           WIRE_TEST(a_segment_with_an_equal_timestamp_is_taken), WIRE_TEST(timestamps_wrap),
           WIRE_TEST(a_segment_without_timestamps_is_dropped_in_silence),
+          WIRE_TEST(a_syn_without_timestamps_is_challenged),
           WIRE_TEST(a_rst_is_not_subject_to_paws), WIRE_TEST(a_rst_needs_no_timestamps),
           WIRE_TEST(an_unacceptable_segment_does_not_change_what_is_remembered),
           WIRE_TEST(after_24_days_of_silence_any_timestamp_is_good),
