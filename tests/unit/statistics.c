@@ -127,7 +127,7 @@ static void initial_numbers_of_other_stacks_are_unrelated(void **state)
     assert_random("ISN beside another stack's", &same);
 }
 
-/* B10, 7323-7.1a: the offsets of timestamps, alone and beside the ISN of the same tuple */
+/* B10, 7323-7: the offsets of timestamps, alone and beside the ISN of the same tuple */
 static void timestamp_offsets_are_random_and_say_nothing_of_the_isn(void **state)
 {
     (void)state;
