@@ -1,5 +1,7 @@
 /* The path's MTU (RFC 9293 3.7.2): what a connection makes of routers' words, timeouts and probes. What the sizes
  * are is path_mtu.h's business. */
+#include <errno.h>
+
 #include "tcp/tcb.h"
 #include "util/bytes.h"
 
@@ -81,8 +83,8 @@ void tcp_path_claim(struct tcb *t, struct tcp_env *env, uint32_t mtu, seq_t seq)
 static bool black_hole(struct tcb *t, struct tcp_env *env, const struct mtu_rules *r)
 {
     uint32_t again = t->retries + 1u;
-    /* A router that said what is wrong has explained it (RFC 4821 7.7). */
-    if (!env->params.mtu_probing || again < env->params.mtu_black_hole_timeouts || t->soft_error) return false;
+    bool explained = t->soft_error && t->error != ETIMEDOUT; /* by a router (RFC 4821 7.7) */
+    if (!env->params.mtu_probing || again < env->params.mtu_black_hole_timeouts || explained) return false;
     struct path_mtu *p = path(t, env);
     if (!p) return false;
     uint64_t at_us = can_probe(t, env) ? env->now_us : env->now_us + min_u64(r->interval_us, INT64_MAX);

@@ -126,7 +126,7 @@ SCENARIO(an_echo_request_to_a_broadcast_address_draws_nothing)
 
 /* --- errors in: the state decides (RFC 5927) --- */
 
-/* B11, G022, U14, 1122-3.2.2.1c */
+/* 9293-SHLD-26, B11, G022, U14, 1122-3.2.2.1c */
 SCENARIO(a_hard_error_about_our_syn_fails_connect_with_its_errno)
 {
     static const struct {
@@ -153,7 +153,8 @@ SCENARIO(a_hard_error_about_our_syn_fails_connect_with_its_errno)
     }
 }
 
-/* G021, 9293-MUST-56, 1122-3.2.2.1b: the attempt goes on, but the reason is known at its end */
+/* 5461-1,
+ * G021, 9293-MUST-56, 1122-3.2.2.1b: the attempt goes on, but the reason is known at its end */
 SCENARIO(a_soft_error_about_our_syn_becomes_the_errno_of_the_failure)
 {
     wire_aim(w, true);
@@ -249,7 +250,7 @@ SCENARIO(udp_to_us_draws_port_unreachable)
     QUIET(w);
 }
 
-/* P13 */
+/* 791-3.1d, P13 */
 SCENARIO(an_unknown_protocol_draws_protocol_unreachable)
 {
     static const uint8_t protocols[] = {4, 41, 47, 50, 132, 255}; /* P13 */
@@ -263,6 +264,7 @@ SCENARIO(an_unknown_protocol_draws_protocol_unreachable)
     }
 }
 
+/* 1122-3.3.8, 1812-2 */
 SCENARIO(errors_are_limited)
 {
     unsigned sent = 0;
@@ -319,7 +321,7 @@ SCENARIO(an_error_about_a_packet_with_options_quotes_its_whole_header)
     assert_memory_equal(p->payload + 8, packet.bytes, 68);
 }
 
-/* 9293-MUST-47, 9293-MUST-56, G186 */
+/* 9293-SHLD-25, 9293-MUST-47, 9293-MUST-56, G186 */
 SCENARIO(a_soft_error_of_a_connection_can_be_asked_for_until_there_is_progress)
 {
     wire_passive(w);

@@ -62,7 +62,7 @@ SCENARIO(every_prefix_with_an_honest_length_is_dropped)
     unharmed(w);
 }
 
-/* P03 */
+/* 1122-3.2.1.1, P03 */
 SCENARIO(only_version_4_is_taken)
 {
     established(w);
@@ -76,7 +76,7 @@ SCENARIO(only_version_4_is_taken)
     unharmed(w);
 }
 
-/* P03 */
+/* 791-3.1a, P03 */
 SCENARIO(header_lengths_below_20_and_beyond_the_packet_are_dropped)
 {
     established(w);
@@ -111,7 +111,7 @@ SCENARIO(total_lengths_that_lie_are_dropped)
     unharmed(w);
 }
 
-/* P04 */
+/* 791-3.1a, P04 */
 SCENARIO(padding_behind_the_packet_is_no_payload)
 {
     established(w);
@@ -146,7 +146,7 @@ SCENARIO(any_flipped_bit_of_the_segment_is_dropped)
     unharmed(w);
 }
 
-/* G045, P17, 9293-MUST-63, LAND */
+/* 1122-3.2.1.3b, G045, P17, 9293-MUST-63, LAND */
 SCENARIO(sources_that_are_not_unicast_or_are_ours_are_dropped)
 {
     static const uint32_t sources[] = {0,          0x00000005, 0x7f000001, 0x7fffffff, 0xe0000001,
@@ -163,7 +163,7 @@ SCENARIO(sources_that_are_not_unicast_or_are_ours_are_dropped)
     unharmed(w);
 }
 
-/* 9293-MUST-57, 1122-3.2.1.3d */
+/* 1122-3.2.1.3a, 9293-MUST-57, 1122-3.2.1.3d */
 SCENARIO(destinations_that_are_not_ours_are_dropped)
 {
     static const uint32_t destinations[] = {0,          0x7f000001, 0x0a000003, 0x0a0000ff,

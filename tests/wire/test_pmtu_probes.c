@@ -79,6 +79,18 @@ SCENARIO(how_many_timeouts_make_a_black_hole_is_a_setting)
     three_timeouts(w, BASE);
 }
 
+/* the stack's own advice of R1 (9293-SHLD-9) explains nothing */
+SCENARIO(a_black_hole_may_take_longer_than_r1)
+{
+    w->config.mtu_probing = 1;
+    w->config.mtu_black_hole_timeouts = 5;
+    three_timeouts(w, MSS);
+    AT(w, 4500 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = MSS);
+    AT(w, 9300 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = BASE);
+}
+
 SCENARIO(black_holes_may_be_ignored)
 {
     w->config.mtu_probing = 0;
@@ -414,6 +426,7 @@ SCENARIO(a_black_hole_found_is_shared_when_something_has_come_through)
 WIRE_MAIN(WIRE_TEST(full_sized_data_that_times_out_again_goes_smaller),
           WIRE_TEST(small_data_that_times_out_goes_as_it_was),
           WIRE_TEST(how_many_timeouts_make_a_black_hole_is_a_setting),
+          WIRE_TEST(a_black_hole_may_take_longer_than_r1),
           WIRE_TEST(black_holes_may_be_ignored),
           WIRE_TEST(the_largest_size_that_has_arrived_is_tried_first),
           WIRE_TEST(a_timeout_that_a_router_explains_is_no_black_hole),
