@@ -72,9 +72,13 @@ look()
         ;;
     esac
     case $what in
+    test | check)
+        need liblwip-dev test -e /usr/include/lwip/lwip/sockets.h
+        ;;
+    esac
+    case $what in
     test)
         need nftables has nft
-        need liblwip-dev test -e /usr/include/lwip/lwip/sockets.h
         ;;
     check)
         need clang has clang
