@@ -89,13 +89,14 @@ void stage_say(struct stage *st, const struct event_segment *seg)
     if (mytcp_input(st->stack, &p, st->now_us) < 0) stage_wrong(st, "mytcp_input failed");
 }
 
-static void get_options(struct event_answer *w, const uint8_t *o, const uint8_t *end)
+static void get_options(struct heard *h, const uint8_t *o, const uint8_t *end)
 {
     while (o < end && *o) {
         if (*o == 8) {
-            w->has_ts = true;
-            w->tsecr = get32(o + 6);
+            h->answer.has_ts = true;
+            h->answer.tsecr = get32(o + 6);
         }
+        if (*o == 3) h->scale = o[2];
         o += *o == 1 ? 1 : o[1];
     }
 }
@@ -119,7 +120,7 @@ bool stage_hear(struct stage *st, struct heard *h)
     *h = (struct heard){.answer = {.flags = flags, .seq = get32(t + 4), .ack = get32(t + 8)},
                         .wnd = get16(t + 14),
                         .len = len - IP_HEADER - header};
-    get_options(&h->answer, t + TCP_HEADER, t + header);
+    get_options(h, t + TCP_HEADER, t + header);
     return true;
 }
 

@@ -44,7 +44,10 @@ static void hear(struct stage *st, unsigned flags, uint32_t len)
         stage_wrong(st, "the story expected another segment");
         return;
     }
-    if (flags & TH_SYN) t->iss = t->snd_una = h.answer.seq;
+    if (flags & TH_SYN) {
+        t->iss = t->snd_una = h.answer.seq;
+        st->rcv_scale = h.scale;
+    }
     if (flags & TH_ACK) {
         unsigned scale = flags & TH_SYN ? 0 : st->rcv_scale;
         uint32_t edge = h.answer.ack + (h.wnd << scale), known = t->rcv_nxt + t->rcv_wnd;
@@ -323,7 +326,6 @@ void stage_open(struct stage *st, const struct situation *s, bool ts, uint64_t s
     *st = (struct stage){.now_us = start_us, .listener = -1, .fd = -1, .ts = ts || !s->any_ts};
     st->stack = mytcp_create(&config, start_us);
     if (!st->stack) abort();
-    st->rcv_scale = 8; /* of 16 MiB, the largest buffer */
     uint32_t irs = UINT32_MAX - BEFORE_WRAP - RECEIVED;
     st->tcb = (struct event_tcb){.irs = irs,
                                  .rcv_nxt = irs + 1,

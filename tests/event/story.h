@@ -15,6 +15,7 @@ enum {
 struct heard {
     struct event_answer answer;
     uint32_t wnd, len;
+    unsigned scale; /* of a SYN */
 };
 
 void stage_say(struct stage *st, const struct event_segment *seg);
