@@ -85,13 +85,14 @@ $(B)/tests/steps: $(B)/rel/tests/costs/main.o $(call objects,steps,$(CORE))
 
 test:
 	tests/deps.sh test
-	$(MAKE) -j$$(nproc) all $(TESTS:%=$(B)/%) $(B)/tests/event $(B)/tests/sim $(B)/tests/live $(B)/tests/steps
+	$(MAKE) -j$$(nproc) all $(TESTS:%=$(B)/%) $(B)/tests/event $(B)/tests/sim $(B)/tests/sim-fast \
+	    $(B)/tests/live $(B)/tests/steps
 	tests/run.sh $(B)
 
 sim:
 	tests/deps.sh test
 	$(MAKE) -j$$(nproc) $(B)/tests/sim-fast
-	$(B)/tests/sim-fast --times 88 --jobs $$(nproc)
+	tests/sim/run.sh $(B)
 
 demo:
 	tests/deps.sh demo
@@ -108,6 +109,7 @@ bench-paths:
 	tests/deps.sh bench
 	$(MAKE) -j$$(nproc) all $(B)/tests/bench
 	tests/bench/paths.sh $(B)
+	tests/bench/fair.sh $(B)
 
 soak:
 	tests/deps.sh test

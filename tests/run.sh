@@ -93,6 +93,10 @@ run_one tests/event 300 "$build/tests/event"
 judge tests/event
 run_one tests/sim 300 "$build/tests/sim" --jobs "$(nproc)"
 judge tests/sim
+run_one tests/sim/paths 300 "$build/tests/sim-fast" paths --quick --jobs "$(nproc)"
+judge tests/sim/paths
+run_one tests/sim/relations 300 "$build/tests/sim-fast" relations 5
+judge tests/sim/relations
 run_one tests/live 300 tests/live/run.sh "$build"
 judge tests/live
 

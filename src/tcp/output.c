@@ -45,9 +45,11 @@ static void add_sack(const struct tcb *t, const struct tcp_env *env, struct tcp_
     int count = recvq_sack(&t->recvq, range, max), n = 0;
     if (max > 0 && dsack_tells(t, count && max > 1 ? range : NULL))
         seg->sack[n++] = (struct sack_block){t->dsack, seq_add(t->dsack, t->dsack_len)};
-    for (int i = 0; i < count && n < max; i++)
-        seg->sack[n++] = (struct sack_block){seq_add(t->rcv_nxt, range[i].start),
-                                             seq_add(t->rcv_nxt, range[i].end)};
+    for (int i = 0; i < count && n < max; i++) {
+        seq_t end = seq_add(t->rcv_nxt, range[i].end);
+        bool fin = t->fin_ahead && seq_eq(end, t->rcv_fin); /* it takes a number, too */
+        seg->sack[n++] = (struct sack_block){seq_add(t->rcv_nxt, range[i].start), seq_add(end, fin)};
+    }
     seg->sack_count = (uint8_t)n;
 }
 

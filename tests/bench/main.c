@@ -18,7 +18,7 @@ static int usage(void)
           "  serve sink|source|pong|rate|idle|sink0|source0 [COUNT]   (0: without a copy)\n"
           "  client sink|source|pong|rate|idle HOST SECONDS [BYTES or COUNT]\n"
           "  serve path [CC]\n"
-          "  client path-bulk HOST SECONDS; client path-responses HOST COUNT BYTES INTERVAL-S\n"
+          "  client path-bulk HOST SECONDS [WARM-UP]; client path-responses HOST COUNT BYTES INTERVAL-S\n"
           "  ceiling DEVICE sink|source|pong|dial ADDRESS [HOST SECONDS]\n",
           stderr);
     return 2;
@@ -45,7 +45,7 @@ static int run(struct side *s, int argc, char **argv)
         double seconds = strtod(argv[3], NULL);
         size_t number = argc > 4 ? strtoul(argv[4], NULL, 10) : 1;
         if (strcmp(argv[1], "path-bulk") == 0) {
-            return path_bulk(s, &to, seconds);
+            return path_bulk(s, &to, seconds, argc > 4 ? (double)number : 0);
         }
         if (strcmp(argv[1], "path-responses") == 0) {
             return path_responses(s, &to, (size_t)seconds, number,

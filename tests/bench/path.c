@@ -147,14 +147,14 @@ static int ask(struct side *s, int fd, uint64_t bytes)
     return side_send(s, fd, &request, sizeof request, MSG_DONTWAIT) == sizeof request ? 0 : -1;
 }
 
-int path_bulk(struct side *s, const struct sockaddr_in *to, double seconds)
+int path_bulk(struct side *s, const struct sockaddr_in *to, double seconds, double warm_s)
 {
     int fd = side_socket(s, 0);
     uint64_t total = 0;
     if (fd < 0 || side_connect(s, fd, to) != 0 || ask(s, fd, UINT64_MAX) != 0) {
         return bench_fail("connect");
     }
-    double begin_s = bench_now_s(), left_s;
+    double begin_s = bench_now_s() + warm_s, left_s;
     while ((left_s = begin_s + seconds - bench_now_s()) > 0) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         side_poll(s, &p, 1, (int)(left_s * 1000) + 1);
@@ -162,7 +162,7 @@ int path_bulk(struct side *s, const struct sockaddr_in *to, double seconds)
         if (n == 0 || (n < 0 && errno != EAGAIN)) {
             return bench_fail("recv");
         }
-        total += n > 0 ? (uint64_t)n : 0;
+        total += n > 0 && bench_now_s() >= begin_s ? (uint64_t)n : 0;
     }
     printf("%.4f\n", (double)total * 8e-6 / (bench_now_s() - begin_s));
     return 0;

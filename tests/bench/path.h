@@ -14,7 +14,7 @@ int path_join(struct side_options *options);
 int path_serve(struct side *s, const char *cc);
 
 /* Ask for bytes without end; print the Mbit/s that arrived in `seconds` after the request. */
-int path_bulk(struct side *s, const struct sockaddr_in *to, double seconds);
+int path_bulk(struct side *s, const struct sockaddr_in *to, double seconds, double warm_s);
 
 /* Ask for `count` responses of so many bytes, each on a connection of its own, one every
  * `interval_s` whatever becomes of the others; print for each the ms from the request to its last

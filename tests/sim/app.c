@@ -156,6 +156,7 @@ static void start_side(struct endpoint *ep)
     struct world *w = ep->conn->world;
     uint16_t port = ep->conn->port[ep->side];
     int error = try_connect(ep);
+    sim_happened(w, 0, "conn %u.%u: connect", ep->conn->index, ep->side);
     sim_note(w, "conn %u.%u connect from %u: %d", ep->conn->index, ep->side,
              ep->conn->port[ep->side], error);
     if (error == 0) {
@@ -234,6 +235,7 @@ static void accepted(struct host *h, int fd, const struct sockaddr_in *from)
         return;
     }
     sim_note(h->world, "conn %u.1 accepted", ep->conn->index);
+    sim_happened(h->world, 0, "conn %u.1: accept", ep->conn->index);
     ep->fd = fd;
     ep->state = EP_OPEN;
     ep->can_read = ep->can_write = true;
@@ -308,6 +310,7 @@ static bool turn_to_end(struct endpoint *ep)
             return true;
         }
         ep->shut = true;
+        sim_happened(c->world, 0, "conn %u.%u: shutdown", c->index, ep->side);
         if (mytcp_shutdown(ep->host->stack, ep->fd, SHUT_WR) != 0) {
             io_error(ep, "shutdown", errno == ENOTCONN ? ECONNRESET : errno);
         }

@@ -28,6 +28,9 @@ static void done(struct endpoint *ep)
         c->over = true;
         w->over++;
         uint32_t next = c->index + CHAINS;
+        while (next < w->setup->conns && w->plans[next].absent) {
+            next += CHAINS;
+        }
         if (next < w->setup->conns && w->plans[next].chained) {
             events_add(&w->events, w->now_us + 1, EVENT_START, next, NULL);
         }
@@ -38,6 +41,7 @@ void io_close(struct endpoint *ep)
 {
     sim_note(ep->conn->world, "conn %u.%u close: sent %llu received %llu eof %d", ep->conn->index,
              ep->side, (unsigned long long)ep->sent, (unsigned long long)ep->received, ep->eof);
+    sim_happened(ep->conn->world, 0, "conn %u.%u: close", ep->conn->index, ep->side);
     if (ep->fd >= 0 && mytcp_close(ep->host->stack, ep->fd) != 0) {
         sim_fail(ep->conn->world, "conn %u.%u: close: %s", ep->conn->index, ep->side,
                  strerror(errno));
@@ -104,6 +108,7 @@ static void at_end(struct endpoint *ep)
 {
     const struct endpoint *peer = endpoint_peer(ep);
     ep->eof = true;
+    ep->eof_us = ep->conn->world->now_us;
     if ((!peer->shut && !(peer->closed && !peer->aborted)) || peer->sent != ep->received) {
         sim_fail(ep->conn->world, "conn %u.%u: end of stream after %llu bytes, %llu sent%s",
                  ep->conn->index, ep->side, (unsigned long long)ep->received,
@@ -202,6 +207,8 @@ void io_read(struct endpoint *ep)
         sim_fail(w, "conn %u.%u: recv of %zu gave %zd", ep->conn->index, ep->side, want, n);
     }
     ep->received += (uint64_t)n;
+    sim_happened(w, 1 + ep->conn->index, "conn %u.%u: receive %zd bytes",
+                 ep->conn->index, ep->side, n);
     if (ep->pauses != 0 && rng_chance(&ep->rng, 300000)) {
         ep->pauses--;
         ep->read_at_us = w->now_us + rng_range(&ep->rng, 1, h->pause_us);
@@ -317,4 +324,6 @@ void io_write(struct endpoint *ep, uint64_t limit)
         return;
     }
     ep->sent += (uint64_t)n;
+    sim_happened(ep->conn->world, 1 + ep->conn->index, "conn %u.%u: send %zd bytes",
+                 ep->conn->index, ep->side, n);
 }

@@ -41,6 +41,17 @@ static struct fate draw(struct world *w, uint32_t from)
     fate.dup_us = rng_chance(&r, f->dup_ppm) ? rng_u32(&r, 1, 50 * MS) : 0;
     fate.corrupt = rng_chance(&r, f->corrupt_ppm);
     fate.late_us = rng_chance(&r, f->reorder_ppm) ? rng_u32(&r, 1, f->reorder_us) : 0;
+    fate.lost = fate.lost && n >= f->spared;
+    bool any = fate.lost || fate.marked || fate.dup_us != 0 || fate.corrupt || fate.late_us != 0;
+    if (any && !sim_misfortune(w, ((uint64_t)from << 32) | n)) {
+        fate.lost = fate.marked = fate.corrupt = false;
+        fate.dup_us = fate.late_us = 0;
+    } else if (any) {
+        sim_happened(w, 0, "packet %llu of host %u is%s%s%s%s%s", (unsigned long long)n, from,
+                     fate.lost ? " lost" : "", fate.marked ? " marked" : "",
+                     fate.dup_us != 0 ? " doubled" : "", fate.corrupt ? " damaged" : "",
+                     fate.late_us != 0 ? " late" : "");
+    }
     fate.lost = fate.lost || f->cut;
     return fate;
 }

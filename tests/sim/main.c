@@ -2,16 +2,23 @@
  * sim                                every class, TAP on standard output
  * sim --scenario NAME [--seed S]     one class, or one run of it
  *   --trace                          print every packet of the run
+ *   --less WHAT                      without what a reduction has found not to be needed
  *   --times N                        N times as many runs of each class
  *   --seconds N                      every class in turn for N seconds (inf: until told), new seeds
  *   --seed S                         begin with this seed
  *   --jobs N                         in so many processes
+ *
+ * sim paths [--path NAME [--trace] | --quick]  one connection over every path, beside tests/sim/golden.tsv
+ *   --update                         and write that file anew
+ * sim relations SEEDS                changes that must not change the streams, over seeds of every class
+ * sim fair                           flows that share a bottleneck
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "path.h"
 #include "run.h"
 
 /* Sanitizers end by SIGABRT, so that the replay line is printed. A stale pointer is found as well with
@@ -52,6 +59,9 @@ static int run_classes(const struct order *order)
     for (size_t i = 0; i < scenario_count; i++) {
         if (order->only == NULL || strcmp(order->only, scenarios[i].name) == 0) {
             print_class(&scenarios[i], &t[i], ++number);
+            if (t[i].failures != 0) {
+                shrink(&scenarios[i], t[i].bad_seed);
+            }
             sum.worlds += t[i].worlds;
             sum.conns += t[i].conns;
             sum.packets += t[i].packets;
@@ -87,10 +97,22 @@ static int run_one(const struct scenario *scenario, uint64_t seed, bool trace)
     return !good;
 }
 
+static int run_less(const struct scenario *scenario, uint64_t seed, const struct less *less)
+{
+    static struct world w;
+    run_signals();
+    run_reduced(scenario, seed, less, &w, true);
+    printf("# %u events%s%s\n%sok 1 - %s\n1..1\n", w.happened, w.failed ? "; " : "", w.failure,
+           w.failed ? "not " : "", scenario->sentence);
+    return w.failed;
+}
+
 static int usage(void)
 {
     fprintf(stderr, "usage: sim [--scenario NAME] [--seed S] [--trace] [--times N] [--seconds N]"
-                    " [--jobs N]\nscenarios:");
+                    " [--jobs N]\n"
+                    "       sim paths [--path NAME [--trace]] [--quick] [--update] [--jobs N]\n"
+                    "       sim relations SEEDS\n       sim fair\nscenarios:");
     for (size_t i = 0; i < scenario_count; i++) {
         fprintf(stderr, " %s", scenarios[i].name);
     }
@@ -98,11 +120,44 @@ static int usage(void)
     return 2;
 }
 
+static int run_paths(int argc, char **argv)
+{
+    bool quick = false, update = false, trace = false;
+    const char *only = NULL;
+    uint32_t jobs = 1;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--quick") == 0) {
+            quick = true;
+        } else if (strcmp(argv[i], "--update") == 0) {
+            update = true;
+        } else if (strcmp(argv[i], "--trace") == 0) {
+            trace = true;
+        } else if (i + 1 < argc && strcmp(argv[i], "--path") == 0) {
+            only = argv[++i];
+        } else if (i + 1 < argc && strcmp(argv[i], "--jobs") == 0) {
+            jobs = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else {
+            return usage();
+        }
+    }
+    return paths_main("tests/sim/golden.tsv", quick, update, jobs, only, trace);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "paths") == 0) {
+        return run_paths(argc, argv);
+    }
+    if (argc == 3 && strcmp(argv[1], "relations") == 0) {
+        return relations_main(strtoull(argv[2], NULL, 10));
+    }
+    if (argc == 2 && strcmp(argv[1], "fair") == 0) {
+        return fair_main();
+    }
     struct order order = {.base = 1, .times = 1, .jobs = 1};
     const char *seed = NULL;
-    bool trace = false;
+    static struct less less;
+    bool trace = false, reduced = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trace") == 0) {
             trace = true;
@@ -112,6 +167,9 @@ int main(int argc, char **argv)
             seed = argv[++i];
         } else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0) {
             order.seconds = strtod(argv[++i], NULL);
+        } else if (i + 1 < argc && strcmp(argv[i], "--less") == 0 && less_parse(&less, argv[i + 1])) {
+            reduced = true;
+            i++;
         } else if (i + 1 < argc && strcmp(argv[i], "--times") == 0) {
             order.times = strtoull(argv[++i], NULL, 10);
         } else if (i + 1 < argc && strcmp(argv[i], "--jobs") == 0) {
@@ -126,6 +184,9 @@ int main(int argc, char **argv)
     order.base = seed != NULL           ? strtoull(seed, NULL, 10)
                  : order.seconds != 0.0 ? (uint64_t)time(NULL) * 1000
                                         : 1;
+    if (reduced && order.only != NULL) {
+        return run_less(find(order.only), order.base, &less);
+    }
     if (order.only != NULL && seed != NULL && order.seconds == 0 && order.times == 1) {
         return run_one(find(order.only), order.base, trace);
     }

@@ -116,7 +116,22 @@ struct plan *scenario_plans(const struct setup *s)
         abort();
     }
     for (uint32_t i = 0; i < s->conns; i++) {
-        draw(&plans[i], &r, s, i);
+        if (s->plans != NULL) {
+            plans[i] = s->plans[i];
+        } else {
+            draw(&plans[i], &r, s, i);
+        }
+    }
+    for (uint32_t i = 0; i < s->conns; i++) {
+        plans[i].client = s->swapped ? 1 - plans[i].client : plans[i].client;
+        for (uint32_t side = 0; side < 2 && s->write_den != 0; side++) {
+            uint32_t *max = &plans[i].habits[side].write_max;
+            *max = *max * s->write_num / s->write_den;
+            *max = *max == 0 ? 1 : *max > SCRATCH_BYTES ? SCRATCH_BYTES : *max;
+        }
+    }
+    if (s->less != NULL) {
+        less_plans(s->less, plans, s->conns);
     }
     return plans;
 }

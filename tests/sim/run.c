@@ -26,13 +26,7 @@ void run_signals(void)
     signal(SIGSEGV, on_signal);
 }
 
-struct outcome {
-    uint64_t hash, digest, streams;
-    uint32_t iss[HOSTS];
-};
-
-static bool once(struct world *w, const struct setup *s, const uint64_t clock_us[HOSTS],
-                 struct outcome *o)
+bool run_once(struct world *w, const struct setup *s, const uint64_t clock_us[HOSTS], struct outcome *o)
 {
     world_run(w, s, clock_us);
     *o = (struct outcome){w->hash, w->digest, 0, {w->iss[0], w->iss[1]}};
@@ -66,7 +60,7 @@ static void again(struct world *w, struct setup *s, const uint64_t clock_us[HOST
 {
     struct outcome o;
     s->trace = false;
-    bool good = once(w, s, clock_us, &o);
+    bool good = run_once(w, s, clock_us, &o);
     world_free(w);
     if (!good || o.hash != first->hash || o.digest != first->digest) {
         snprintf(failure, size, "the second run of the same seed differs: %s",
@@ -79,7 +73,7 @@ static void again(struct world *w, struct setup *s, const uint64_t clock_us[HOST
     for (uint32_t i = 0; i < HOSTS; i++) {
         s->config[i].gso_max_bytes = 0;
     }
-    good = once(w, s, clock_us, &o);
+    good = run_once(w, s, clock_us, &o);
     world_free(w);
     if (!good || o.streams != first->streams) {
         snprintf(failure, size, "without super-segments: %s",
@@ -87,29 +81,55 @@ static void again(struct world *w, struct setup *s, const uint64_t clock_us[HOST
     }
 }
 
+/* What the seed draws, without what is taken out. */
+static void draw(const struct scenario *scenario, uint64_t seed, const struct less *less, struct world *w,
+                 struct setup *s, uint64_t clock_us[HOSTS])
+{
+    struct rng r = rng_make(seed, 4);
+    struct outcome o;
+    clock_us[0] = rng_log(&r, 1, (uint64_t)1 << 50);
+    clock_us[1] = rng_log(&r, 1, 1 << 20);
+    scenario_setup(scenario, seed, s);
+    if (less != NULL) {
+        s->less = less;
+        less_setup(less, s);
+    }
+    if (s->wrap) { /* a dry run tells the ISNs; clocks (4 us a step) then put them before 2^32 */
+        run_once(w, s, clock_us, &o);
+        world_free(w);
+        for (uint32_t i = 0; i < HOSTS; i++) {
+            clock_us[i] += 4 * (uint64_t)(uint32_t)(0 - o.iss[i] - rng_u32(&r, 1, 100000));
+        }
+    }
+}
+
+void run_reduced(const struct scenario *scenario, uint64_t seed, const struct less *less, struct world *w,
+                 bool journal)
+{
+    struct setup s;
+    struct outcome o;
+    uint64_t clock_us[HOSTS];
+    draw(scenario, seed, less, w, &s, clock_us);
+    s.journal = journal;
+    run_once(w, &s, clock_us, &o);
+    world_free(w);
+}
+
 bool run_seed(const struct scenario *scenario, uint64_t seed, bool trace, bool sample,
-                     struct totals *t)
+              struct totals *t)
 {
     static struct world w;
     struct setup s;
     struct outcome o;
-    struct rng r = rng_make(seed, 4);
-    uint64_t clock_us[HOSTS] = {rng_log(&r, 1, (uint64_t)1 << 50), rng_log(&r, 1, 1 << 20)};
+    uint64_t clock_us[HOSTS];
     char failure[sizeof(w.failure) + 64] = "";
     snprintf(replay, sizeof(replay),
              "not ok - died # replay: build/tests/sim --seed %llu --scenario %s\n",
              (unsigned long long)seed, scenario->name);
     alarm(WATCHDOG_S);
-    scenario_setup(scenario, seed, &s);
-    if (s.wrap) { /* a dry run tells the ISNs; clocks (4 us a step) then put them before 2^32 */
-        once(&w, &s, clock_us, &o);
-        world_free(&w);
-        for (uint32_t i = 0; i < HOSTS; i++) {
-            clock_us[i] += 4 * (uint64_t)(uint32_t)(0 - o.iss[i] - rng_u32(&r, 1, 100000));
-        }
-    }
+    draw(scenario, seed, NULL, &w, &s, clock_us);
     s.trace = trace;
-    once(&w, &s, clock_us, &o);
+    run_once(&w, &s, clock_us, &o);
     count(t, &w);
     world_free(&w);
     snprintf(failure, sizeof(failure), "%s", w.failed ? w.failure : "");

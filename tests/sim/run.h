@@ -20,6 +20,21 @@ void run_signals(void);
 bool run_seed(const struct scenario *scenario, uint64_t seed, bool trace, bool sample,
               struct totals *t);
 
+/* What can be compared of two runs. */
+struct outcome {
+    uint64_t hash, digest, streams;
+    uint32_t iss[HOSTS];
+};
+
+bool run_once(struct world *w, const struct setup *s, const uint64_t clock_us[HOSTS], struct outcome *o);
+
+/* Relations between runs, over so many seeds of every class. TAP on standard output. */
+int relations_main(uint64_t seeds);
+
+/* The run with something taken out; the journal, if wanted, on standard output. */
+void run_reduced(const struct scenario *scenario, uint64_t seed, const struct less *less, struct world *w,
+                 bool journal);
+
 /* What a crew of processes is to do: seeds base ... of every class, or of one. */
 struct order {
     const char *only;     /* NULL: every class */

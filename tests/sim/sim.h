@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "less.h"
 #include "mytcp.h"
 #include "packet.h"
 #include "rng.h"
@@ -67,6 +68,7 @@ struct faults {
     uint32_t reorder_ppm, reorder_us; /* some packets are late by up to this much */
     uint32_t loss_ppm;
     uint32_t loss_every;              /* and each so manieth packet; 0: none */
+    uint32_t spared;                  /* the first packets, which are not lost */
     uint32_t burst_ppm, burst_len;    /* start of a burst of losses, and its length at most */
     uint32_t dup_ppm, corrupt_ppm;
     uint32_t mark_ppm;                /* of ECN-capable packets: marked in place of a loss */
@@ -78,7 +80,10 @@ struct faults {
 };
 
 /* At a time, the network (both ways) or a host changes. */
-enum phase_kind { PHASE_CUT, PHASE_HEAL, PHASE_LINK_MTU, PHASE_HOST_MTU, PHASE_CALM };
+enum phase_kind { PHASE_CUT, PHASE_HEAL, PHASE_LINK_MTU, PHASE_HOST_MTU,
+                  PHASE_MARK, /* remember what each endpoint has received */
+                  PHASE_STOP  /* the run ends, whatever is open */
+};
 
 struct phase {
     uint64_t time_us;
@@ -118,6 +123,7 @@ struct plan {
     uint64_t bytes[2]; /* sent by client, server */
     bool echo;         /* the server sends what it receives */
     bool simultaneous; /* both connect */
+    bool absent;       /* taken out of a reduced run */
     bool chained;      /* starts when the one before on its port has ended */
     struct habits habits[2];
 };
@@ -143,7 +149,12 @@ struct setup {
     uint32_t slow_ppm;  /* slow readers */
     uint32_t small_ppm; /* small buffers */
     bool echo_only, simultaneous, chained, tiny_reads;
-    bool trace;
+    bool trace, journal;
+    const struct plan *plans; /* NULL: drawn from all of the above */
+    const struct less *less;  /* what is taken out; NULL: nothing */
+    uint32_t write_num, write_den; /* calls that write are so many times as long; 0: as planned */
+    bool swapped;             /* clients where servers were planned, and servers where clients were */
+    uint32_t check_every;     /* turns between thorough checks; 0: often */
 };
 
 /* ------------------------------------------------------------------ the run ------------------ */
@@ -172,6 +183,7 @@ struct memory {
     struct rng rng;
     uint64_t bytes, blocks, calls;
     uint32_t fail_ppm;
+    uint32_t number; /* HOSTS + the host's: of its allocations among the misfortunes */
 };
 
 struct host {
@@ -209,6 +221,7 @@ struct endpoint {
     bool can_read, can_write, told_read, told_write, queued;
     uint32_t watching, pauses;
     int error;
+    uint64_t eof_us, marked;
     struct endpoint *next_polling;
 };
 
@@ -239,14 +252,27 @@ struct world {
     uint32_t iss[HOSTS];     /* of the first connection */
     uint64_t finished_us;    /* when the last connection ended */
     bool memory_short;       /* allocation may fail now */
-    bool trace, failed;
+    bool trace, failed, stopped;
     char failure[600];
+    const char *failure_kind; /* its format: the same for failures of the same kind */
+    uint64_t fired[FIRED_MAX]; /* misfortunes, as less.h names them */
+    uint32_t fired_count;
+    bool journal;             /* tell what happens, for people */
+    uint32_t happened;
+    uint64_t last_happened;
     uint8_t scratch[SCRATCH_BYTES], expected[SCRATCH_BYTES];
 };
 
 /* Record what is wrong; the run ends. Only the first counts. */
 void sim_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_note(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An event of the journal: a call or a misfortune. Those in a row with the same `same`,
+ * not 0, count as one: data that moves on a connection. */
+void sim_happened(struct world *w, uint64_t same, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A misfortune befalls packet or allocation `what`; false if this run does without it. */
+bool sim_misfortune(struct world *w, uint64_t what);
 
 uint32_t host_address(uint32_t index); /* network order */
 uint64_t host_now(const struct host *h);

@@ -154,7 +154,7 @@ static const char *see_ack(struct flow *f, const struct flow *peer, const struct
     for (unsigned i = 0; i < s->sack_count; i++) {
         const struct segment_sack *b = &s->sack[i];
         bool dsack = i == 0 && distance(s->ack, b->right) <= 0;
-        if (distance(b->left, b->right) <= 0 || distance(f->edge, b->right) > 0 ||
+        if (distance(b->left, b->right) <= 0 || distance(f->edge, b->right) > 1 ||
             distance(peer->seq_max, b->right) > 0 ||
             (!dsack && distance(s->ack, b->left) <= 0)) {
             return "a SACK block of what cannot have come";
@@ -220,6 +220,7 @@ static const char *check_flow(struct host *h, const struct segment *s, const str
         }
         f->fin_seen = true;
         f->fin_seq = fin;
+        f->seq_max = distance(f->seq_max, fin + 1) > 0 ? fin + 1 : f->seq_max;
     }
     if (f->fin_seen && distance(f->fin_seq, s->seq + s->payload_len) > 0 &&
         (s->payload_len != 0 || distance(f->fin_seq + 1, s->seq) > 0)) {

@@ -19,6 +19,7 @@ void sim_fail(struct world *w, const char *format, ...)
         return;
     }
     w->failed = true;
+    w->failure_kind = format;
     int n = snprintf(w->failure, sizeof(w->failure), "at %llu us: ", (unsigned long long)w->now_us);
     va_start(args, format);
     vsnprintf(w->failure + n, sizeof(w->failure) - (size_t)n, format, args);
@@ -36,6 +37,33 @@ void sim_note(struct world *w, const char *format, ...)
     vprintf(format, args);
     va_end(args);
     putchar('\n');
+}
+
+void sim_happened(struct world *w, uint64_t same, const char *format, ...)
+{
+    va_list args;
+    if (!w->journal) {
+        return;
+    }
+    w->happened += same == 0 || same != w->last_happened;
+    w->last_happened = same;
+    printf("# %12llu ", (unsigned long long)w->now_us);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+bool sim_misfortune(struct world *w, uint64_t what)
+{
+    if (!less_allows(w->setup->less, what)) {
+        return false;
+    }
+    if (w->fired_count < FIRED_MAX) {
+        w->fired[w->fired_count] = what;
+    }
+    w->fired_count++;
+    return true;
 }
 
 uint32_t host_address(uint32_t index)
@@ -78,7 +106,9 @@ static void *counted_alloc(void *ctx, size_t size)
 {
     struct memory *m = ctx;
     m->calls++;
-    if (m->world->memory_short && rng_chance(&m->rng, m->fail_ppm)) {
+    if (m->world->memory_short && rng_chance(&m->rng, m->fail_ppm) &&
+        sim_misfortune(m->world, ((uint64_t)m->number << 32) | m->calls)) {
+        sim_happened(m->world, 0, "host %u: allocation of %zu bytes fails", m->number - HOSTS, size);
         return NULL;
     }
     void *p = malloc(size);
@@ -109,7 +139,7 @@ static void make_host(struct world *w, uint32_t index, uint64_t clock_us)
     h->clock_us = clock_us;
     h->rng = rng_make(w->setup->seed, 110 + index);
     h->memory = (struct memory){w, rng_make(w->setup->seed, 120 + index), 0, 0, 0,
-                                w->setup->alloc_fail_ppm};
+                                w->setup->alloc_fail_ppm, HOSTS + index};
     h->config = w->setup->config[index];
     h->config.addr.s_addr = host_address(index);
     for (size_t i = 0; i < sizeof(h->config.entropy); i++) {
@@ -148,6 +178,18 @@ static void make_endpoint(struct conn *c, uint32_t side)
     }
 }
 
+/* Does connection i start only when another one has ended? */
+static bool waits(const struct world *w, uint32_t i)
+{
+    while (w->plans[i].chained) {
+        i -= CHAINS;
+        if (!w->plans[i].absent) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void make_conns(struct world *w)
 {
     const struct setup *s = w->setup;
@@ -165,7 +207,10 @@ static void make_conns(struct world *w)
         c->port[1] = c->plan->simultaneous ? (uint16_t)(c->plan->client_port + 1) : SERVER_PORT;
         make_endpoint(c, 0);
         make_endpoint(c, 1);
-        if (!c->plan->chained) {
+        if (c->plan->absent) {
+            c->over = true;
+            w->over++;
+        } else if (!waits(w, i)) {
             events_add(&w->events, c->plan->start_us, EVENT_START, i, NULL);
         }
     }
@@ -302,6 +347,7 @@ static void change(struct world *w, uint32_t index)
     }
     const struct phase *p = &w->setup->phases[index];
     sim_note(w, "phase %d value %u", (int)p->kind, p->value);
+    sim_happened(w, 0, "the network changes: %d %u", (int)p->kind, p->value);
     for (uint32_t i = 0; i < HOSTS; i++) {
         struct faults *f = &w->link[i].faults;
         f->cut = p->kind == PHASE_CUT ? true : p->kind == PHASE_HEAL ? false : f->cut;
@@ -313,6 +359,12 @@ static void change(struct world *w, uint32_t index)
             sim_fail(w, "set_mtu(%u) fails", p->value);
         }
     }
+    for (uint32_t i = 0; p->kind == PHASE_MARK && i < w->setup->conns; i++) {
+        for (uint32_t side = 0; side < 2; side++) {
+            w->conns[i].end[side].marked = w->conns[i].end[side].received;
+        }
+    }
+    w->stopped = p->kind == PHASE_STOP;
 }
 
 static void dispatch(struct world *w)
@@ -379,7 +431,7 @@ static bool turn(struct world *w, uint32_t *same_time)
     while (!w->failed && events_next(&w->events) <= w->now_us) {
         dispatch(w);
     }
-    uint32_t every = 4 + 2 * w->setup->conns;
+    uint32_t every = w->setup->check_every != 0 ? w->setup->check_every : 4 + 2 * w->setup->conns;
     bool thorough = ++w->steps % every == 0;
     for (uint32_t i = 0; i < HOSTS && !w->failed; i++) {
         settle(&w->host[i]);
@@ -391,7 +443,7 @@ static bool turn(struct world *w, uint32_t *same_time)
 static void run_until_over(struct world *w)
 {
     uint32_t same_time = 0;
-    while (!w->failed && w->over < w->setup->conns) {
+    while (!w->failed && !w->stopped && w->over < w->setup->conns) {
         if (!turn(w, &same_time) && !w->failed) {
             check_stuck(w);
         }
@@ -417,8 +469,11 @@ bool world_run(struct world *w, const struct setup *setup, const uint64_t clock_
 {
     memset(w, 0, sizeof(*w));
     w->trace = setup->trace;
+    w->journal = setup->journal;
     make_world(w, setup, clock_us);
     run_until_over(w);
-    run_until_empty(w);
+    if (!w->stopped) {
+        run_until_empty(w);
+    }
     return !w->failed;
 }

@@ -226,7 +226,7 @@ SCENARIO(a_fin_above_a_hole_waits_for_the_hole)
 {
     wire_passive(w);
     IN(w, .flags = FIN | ACK, .seq = 101, .ack = 1, .len = 50);
-    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{101, 151}});
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{101, 152}});
     STATE(w, TCP_ESTABLISHED);
     wire_again(w);
     IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);

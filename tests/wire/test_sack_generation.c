@@ -100,9 +100,21 @@ SCENARIO(data_segments_carry_blocks_and_stay_within_the_mtu)
     assert_int_equal(sent, 5000);
 }
 
+/* a FIN takes a sequence number: told, the sender knows its last segment to have come */
+SCENARIO(the_block_of_a_fin_behind_a_hole_covers_it)
+{
+    wire_passive(w);
+    IN(w, .flags = FIN | ACK, .seq = at(1), .ack = 1, .len = 500);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(1), at(2) + 1}});
+    segment(w, 0);
+    OUT(w, .flags = ACK, .seq = 1, .ack = at(2) + 1);
+    STATE(w, TCP_CLOSE_WAIT);
+}
+
 WIRE_MAIN(WIRE_TEST(one_hole_is_reported_by_one_growing_block),
           WIRE_TEST(several_holes_are_reported_most_recent_first),
           WIRE_TEST(with_timestamps_three_blocks_fit),
           WIRE_TEST(without_sack_permitted_there_are_no_blocks),
           WIRE_TEST(it_is_not_offered_when_it_is_configured_away),
-          WIRE_TEST(data_segments_carry_blocks_and_stay_within_the_mtu))
+          WIRE_TEST(data_segments_carry_blocks_and_stay_within_the_mtu),
+          WIRE_TEST(the_block_of_a_fin_behind_a_hole_covers_it))

@@ -1,0 +1,87 @@
+/*
+ * What a path should carry: the window laws of the standards, round by round, on a fluid link.
+ *
+ * A round sends one window, in whole segments, and lasts the round trip or the time the link needs for the window, whatever
+ * is longer. The window begins at 10 (RFC 6928) and doubles until a loss (RFC 5681 3.1). A loss comes when
+ * the window exceeds what path and queue hold, and with each 1/p-th packet, as in the derivation of the
+ * response functions: the mean of what chance does. Reno then halves and adds one a round (whence
+ * sqrt(3/2p)); CUBIC goes to 0.7 and follows the larger of RFC 9438's cubic and its Reno-friendly line
+ * (whence 1.054 (RTT/p)^0.75). The round after a loss sends it again, and the window does not grow in it.
+ * Where ACKs are delayed, half the rounds that do not fill the link leave an odd segment behind, whose ACK
+ * waits for the delayed-ACK time or for the next round. There is no timeout and no other delay: reordering, lost ACKs and
+ * bursts within a round cost nothing.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "path.h"
+
+struct sender {
+    bool cubic;
+    double w, ssthresh;             /* packets */
+    double w_max, k_s, epoch_s, friendly;
+};
+
+static const double C = 0.4, BETA = 0.7, ALPHA = 3 * (1 - 0.7) / (1 + 0.7), FIRST_WINDOW = 10;
+static const double DELAYED_ACK_S = 0.04;
+
+static void reduce(struct sender *s)
+{
+    if (!s->cubic) {
+        s->w = s->ssthresh = s->w / 2 < 2 ? 2 : s->w / 2;
+        return;
+    }
+    s->w_max = s->w < s->w_max ? s->w * (1 + BETA) / 2 : s->w;
+    s->w = s->ssthresh = s->w * BETA < 2 ? 2 : s->w * BETA;
+    s->k_s = cbrt((s->w_max > s->w ? s->w_max - s->w : 0) / C);
+    s->friendly = s->w;
+}
+
+static void grow(struct sender *s, double now_s, double round_s)
+{
+    if (s->w < s->ssthresh) {
+        s->w = 2 * s->w > s->ssthresh ? s->ssthresh : 2 * s->w;
+        return;
+    }
+    if (!s->cubic) {
+        s->w += 1;
+        return;
+    }
+    double t = now_s + round_s - s->epoch_s - s->k_s;
+    double target = C * t * t * t + s->w_max;
+    s->friendly += s->friendly < s->w_max ? ALPHA : 1;
+    target = target > 1.5 * s->w ? 1.5 * s->w : target;
+    target = target < s->friendly ? s->friendly : target;
+    s->w = target > s->w ? target : s->w;
+}
+
+double model_kbit(const struct path *p)
+{
+    double rate = p->rate_mbit * 1e6 / 8 / PATH_WIRE_BYTES; /* packets/s */
+    double rtt_s = p->rtt_ms / 1e3 + 1 / rate, held = rate * rtt_s;
+    double room = held + path_queue_bytes(p) / PATH_WIRE_BYTES;
+    double ack_s = p->bare ? 0 : (DELAYED_ACK_S < rtt_s / 2 ? DELAYED_ACK_S : rtt_s / 2) / 2;
+    double left = (double)p->bytes / PATH_PAYLOAD_BYTES, since = 0, loss = p->loss_pct / 100, events = path_loss_events(p);
+    double now_s = 1.5 * rtt_s; /* the handshake, until the server has the ACK */
+    struct sender s = {.cubic = strcmp(p->cc, "cubic") == 0, .w = FIRST_WINDOW, .ssthresh = 1e12};
+    bool recovering = false;
+    while (left > s.w) {
+        double carried = floor(s.w < room ? s.w : room);
+        double round_s = carried > held ? carried / rate : rtt_s + ack_s;
+        left -= carried * (1 - loss);
+        since += carried;
+        if (s.w > room || (events > 0 && since >= 1 / events)) {
+            since = 0;
+            reduce(&s);
+            recovering = true;
+        } else if (!recovering) {
+            grow(&s, now_s, round_s);
+        } else {
+            recovering = false;
+            s.epoch_s = now_s + round_s; /* RFC 9438 4.2: congestion avoidance begins */
+        }
+        now_s += round_s;
+    }
+    now_s += left / rate + rtt_s / 2;
+    return (double)p->bytes * 8e-3 / now_s;
+}
