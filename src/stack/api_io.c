@@ -9,6 +9,7 @@
 enum { SEND_MEAGRE_BYTES = 2048, IOV_COUNT_MAX = 1024, SEND_BYTES_MAX = 1 << 30 };
 /* What one call moves at most, as Linux has it (MAX_RW_COUNT). */
 enum { CALL_BYTES_MAX = 0x7ffff000 };
+enum { ALLOC_RETRY_US = 10000 };
 
 /* An error of the connection, told once. */
 static int take_error(struct sock *k)
@@ -34,6 +35,8 @@ static int send_state(struct sock *k)
     return k->tcb.state == ST_CLOSED || k->tcb.state == ST_LISTEN ? -EPIPE : 0;
 }
 
+/* Writable again when memory is roomy; when the allocator refuses though it is, a while later: an application
+ * that is told at once would try, fail and be told for ever. */
 static void starve(struct mytcp_stack *s, struct sock *k)
 {
     if (k->flags & (SOCK_STARVED | SOCK_ACCEPTING)) return;
@@ -42,6 +45,8 @@ static void starve(struct mytcp_stack *s, struct sock *k)
     k->list_prev = &s->starved;
     if (s->starved) s->starved->list_prev = &k->list_next;
     s->starved = k;
+    if (!wheel_armed(&s->starved_timer) && !mem_above(&s->mem, MEM_ROOMY_PERCENT))
+        wheel_set(&s->wheel, &s->starved_timer, s->env.now_us + ALLOC_RETRY_US);
 }
 
 /* How much may be queued now. */

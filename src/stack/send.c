@@ -127,6 +127,8 @@ static void expire_one(struct mytcp_stack *s, struct wheel_timer *timer)
 {
     if (timer == &s->tw_timer) {
         tw_expire(s);
+    } else if (timer == &s->starved_timer) {
+        return; /* relieve_memory feeds them */
     } else if (timer == &s->reass_timer) {
         s->stats.drops[DROP_FRAG_TIMEOUT] += reass_expire(&s->reass, s->env.now_us);
         wheel_set(&s->wheel, &s->reass_timer, reass_deadline(&s->reass));
@@ -147,7 +149,8 @@ static void relieve_memory(struct mytcp_stack *s)
         buf_pool_free(&s->bufs);
         sendq_pool_free(&s->chunks);
     }
-    if (s->starved && !mem_above(&s->mem, MEM_ROOMY_PERCENT)) sock_feed_starved(s);
+    if (s->starved && !wheel_armed(&s->starved_timer) && !mem_above(&s->mem, MEM_ROOMY_PERCENT))
+        sock_feed_starved(s);
 }
 
 int mytcp_output(mytcp_stack *s, struct mytcp_tx *tx, uint64_t now_us)

@@ -189,6 +189,7 @@ struct mytcp_stack {
     uint32_t fd_blocks, fd_used, fd_free_head, fd_free_tail;
     struct sock *ready_head, **ready_tail;
     struct sock *starved;
+    struct wheel_timer starved_timer; /* runs when the allocator refused them, not the ceiling */
 
     struct buf *lent;
     struct reply_ring replies;

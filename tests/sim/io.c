@@ -55,6 +55,16 @@ void io_close(struct endpoint *ep)
     done(ep);
 }
 
+/* Where there is nothing amiss but memory, a connection may fail by a connect() that says so, and then
+ * the other side's may. */
+static bool scarcity_allows(const struct endpoint *ep, int error)
+{
+    const struct plan *p = ep->conn->plan;
+    return !ep->conn->world->setup->scarce || p->habits[0].ending >= END_RUDE ||
+           p->habits[1].ending >= END_RUDE || endpoint_peer(ep)->error != 0 ||
+           (ep->state == EP_UNBORN && (error == ENOBUFS || error == ENOMEM));
+}
+
 /* A connection that fails: is it allowed to, and with this? */
 void io_error(struct endpoint *ep, const char *call, int error)
 {
@@ -65,7 +75,7 @@ void io_error(struct endpoint *ep, const char *call, int error)
     for (size_t i = 0; i < sizeof(LEGAL) / sizeof(LEGAL[0]); i++) {
         legal = legal || LEGAL[i] == error;
     }
-    if (!legal || conn_strict(ep->conn)) {
+    if (!legal || conn_strict(ep->conn) || !scarcity_allows(ep, error)) {
         sim_fail(w, "conn %u.%u: %s: %s after %llu bytes sent, %llu received", ep->conn->index,
                  ep->side, call, strerror(error), (unsigned long long)ep->sent,
                  (unsigned long long)ep->received);

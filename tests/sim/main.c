@@ -11,6 +11,8 @@
  * sim paths [--path NAME [--trace] | --quick]  one connection over every path, beside tests/sim/golden.tsv
  *   --update                         and write that file anew
  * sim relations SEEDS                changes that must not change the streams, over seeds of every class
+ * sim scarce SCENARIOS [--jobs N]    every allocation of small runs fails, once and from there on
+ *   --scenario NAME --seed S --once|--from K [--trace]  in place of SCENARIOS: one run of these
  * sim fair                           flows that share a bottleneck
  */
 #include <stdio.h>
@@ -112,7 +114,7 @@ static int usage(void)
     fprintf(stderr, "usage: sim [--scenario NAME] [--seed S] [--trace] [--times N] [--seconds N]"
                     " [--jobs N]\n"
                     "       sim paths [--path NAME [--trace]] [--quick] [--update] [--jobs N]\n"
-                    "       sim relations SEEDS\n       sim fair\nscenarios:");
+                    "       sim relations SEEDS\n       sim scarce SCENARIOS [--jobs N]\n       sim fair\nscenarios:");
     for (size_t i = 0; i < scenario_count; i++) {
         fprintf(stderr, " %s", scenarios[i].name);
     }
@@ -143,6 +145,34 @@ static int run_paths(int argc, char **argv)
     return paths_main("tests/sim/golden.tsv", quick, update, jobs, only, trace);
 }
 
+static int run_scarce(int argc, char **argv)
+{
+    const struct scenario *scenario = NULL;
+    uint64_t seeds = 0, seed = 0, k = 0;
+    bool once = false, trace = false;
+    uint32_t jobs = 1;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--trace") == 0) {
+            trace = true;
+        } else if (i + 1 < argc && strcmp(argv[i], "--scenario") == 0) {
+            scenario = find(argv[++i]);
+        } else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0) {
+            seed = strtoull(argv[++i], NULL, 10);
+        } else if (i + 1 < argc && strcmp(argv[i], "--jobs") == 0) {
+            jobs = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (i + 1 < argc && argv[i][0] == '-') {
+            once = strcmp(argv[i], "--once") == 0;
+            k = strtoull(argv[++i], NULL, 10);
+        } else {
+            seeds = strtoull(argv[i], NULL, 10);
+        }
+    }
+    if (scenario != NULL && k != 0) {
+        return scarce_one(scenario, seed, k, once, trace);
+    }
+    return seeds != 0 && jobs != 0 ? scarce_main(seeds, jobs) : usage();
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "paths") == 0) {
@@ -150,6 +180,9 @@ int main(int argc, char **argv)
     }
     if (argc == 3 && strcmp(argv[1], "relations") == 0) {
         return relations_main(strtoull(argv[2], NULL, 10));
+    }
+    if (argc > 1 && strcmp(argv[1], "scarce") == 0) {
+        return run_scarce(argc, argv);
     }
     if (argc == 2 && strcmp(argv[1], "fair") == 0) {
         return fair_main();

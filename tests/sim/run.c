@@ -8,12 +8,12 @@
 
 enum { WATCHDOG_S = 60 };
 
-static char replay[160];
+static char death[160];
 
 /* The run died, or never ends. */
 static void on_signal(int number)
 {
-    ssize_t n = write(STDOUT_FILENO, replay, strlen(replay));
+    ssize_t n = write(STDOUT_FILENO, death, strlen(death));
     (void)number;
     (void)n;
     _exit(1);
@@ -24,6 +24,12 @@ void run_signals(void)
     signal(SIGALRM, on_signal);
     signal(SIGABRT, on_signal);
     signal(SIGSEGV, on_signal);
+}
+
+void run_guard(const char *replay)
+{
+    snprintf(death, sizeof(death), "not ok - died # replay: build/tests/sim %s\n", replay);
+    alarm(WATCHDOG_S);
 }
 
 bool run_once(struct world *w, const struct setup *s, const uint64_t clock_us[HOSTS], struct outcome *o)
@@ -123,10 +129,10 @@ bool run_seed(const struct scenario *scenario, uint64_t seed, bool trace, bool s
     struct outcome o;
     uint64_t clock_us[HOSTS];
     char failure[sizeof(w.failure) + 64] = "";
-    snprintf(replay, sizeof(replay),
-             "not ok - died # replay: build/tests/sim --seed %llu --scenario %s\n",
-             (unsigned long long)seed, scenario->name);
-    alarm(WATCHDOG_S);
+    char replay[80];
+    snprintf(replay, sizeof(replay), "--seed %llu --scenario %s", (unsigned long long)seed,
+             scenario->name);
+    run_guard(replay);
     draw(scenario, seed, NULL, &w, &s, clock_us);
     s.trace = trace;
     run_once(&w, &s, clock_us, &o);

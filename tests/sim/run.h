@@ -13,8 +13,10 @@ struct totals {
     double seconds;
 };
 
-/* A run that dies says how to replay it. */
+/* A run that dies says how to replay it: by `replay`, the program's arguments. One that never ends
+ * dies a minute after run_guard(). */
 void run_signals(void);
+void run_guard(const char *replay);
 
 /* One run of one class. True if all oracles are content. */
 bool run_seed(const struct scenario *scenario, uint64_t seed, bool trace, bool sample,
@@ -30,6 +32,11 @@ bool run_once(struct world *w, const struct setup *s, const uint64_t clock_us[HO
 
 /* Relations between runs, over so many seeds of every class. TAP on standard output. */
 int relations_main(uint64_t seeds);
+
+/* Every allocation of small runs of all classes fails, in so many scenarios; TAP. Or one run: where
+ * allocation k fails, once or with all that follow for a while. */
+int scarce_main(uint64_t seeds, uint32_t jobs);
+int scarce_one(const struct scenario *scenario, uint64_t seed, uint64_t k, bool once, bool trace);
 
 /* The run with something taken out; the journal, if wanted, on standard output. */
 void run_reduced(const struct scenario *scenario, uint64_t seed, const struct less *less, struct world *w,

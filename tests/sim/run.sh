@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tests/sim/run.sh BUILD_DIR - the whole of the simulator: every path beside the model and the golden table,
-# fairness, then 100,000 runs with faults. The last line is `N passed, N failed`.
+# fairness, relations, every allocation failing, then 100,000 runs with faults. The last line is `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 sim=${1:?usage: tests/sim/run.sh BUILD_DIR}/tests/sim-fast jobs=$(nproc)
@@ -21,6 +21,7 @@ run() {
 run paths --jobs "$jobs"
 run fair
 run relations 50
+run scarce 720 --jobs "$jobs"
 run --times 88 --jobs "$jobs"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -9,6 +9,7 @@
  *   check     the oracles that look at a stack from outside
  *   world     one run                 scenario  the classes of runs
  *   plan      what each application will do     main      the command line
+ *   scarce    every allocation fails
  *
  * The first oracle that is not content stops the run (sim_fail).
  */
@@ -142,6 +143,9 @@ struct setup {
     bool fragile;       /* connections may fail with an error */
     bool wrap;          /* sequence numbers of the first connection wrap early */
     uint32_t alloc_fail_ppm;
+    uint64_t alloc_fail_from; /* this allocation fails, of those of both hosts; 0: none */
+    uint64_t alloc_fail_us;   /* and those after it for so long */
+    bool scarce;              /* fragile, but only for want of memory */
     uint32_t flood_us;  /* a spoofed SYN to host 1 each so often; 0: none */
     uint64_t bytes_max; /* of one direction of one connection */
     uint64_t spread_us; /* connections start within this time */
@@ -252,6 +256,7 @@ struct world {
     uint32_t iss[HOSTS];     /* of the first connection */
     uint64_t finished_us;    /* when the last connection ended */
     bool memory_short;       /* allocation may fail now */
+    uint64_t allocs, scarce_until_us; /* of both hosts, once these are made */
     bool trace, failed, stopped;
     char failure[600];
     const char *failure_kind; /* its format: the same for failures of the same kind */

@@ -102,6 +102,22 @@ static void hash_in(struct world *w, const void *data, size_t len)
 
 /* ------------------------------------------------------------------ memory ------------------- */
 
+/* Is this the allocation from which on they fail, or in the time that they do? */
+static bool is_scarce(struct world *w)
+{
+    const struct setup *s = w->setup;
+    if (s->alloc_fail_from == 0 || w->conns == NULL || ++w->allocs < s->alloc_fail_from) {
+        return false;
+    }
+    if (w->allocs == s->alloc_fail_from) {
+        sim_note(w, "memory is short for %llu us", (unsigned long long)s->alloc_fail_us);
+        w->scarce_until_us = w->now_us + s->alloc_fail_us;
+        w->limit_us += s->alloc_fail_us;
+        return true;
+    }
+    return w->now_us < w->scarce_until_us;
+}
+
 static void *counted_alloc(void *ctx, size_t size)
 {
     struct memory *m = ctx;
@@ -109,6 +125,9 @@ static void *counted_alloc(void *ctx, size_t size)
     if (m->world->memory_short && rng_chance(&m->rng, m->fail_ppm) &&
         sim_misfortune(m->world, ((uint64_t)m->number << 32) | m->calls)) {
         sim_happened(m->world, 0, "host %u: allocation of %zu bytes fails", m->number - HOSTS, size);
+        return NULL;
+    }
+    if (is_scarce(m->world)) {
         return NULL;
     }
     void *p = malloc(size);

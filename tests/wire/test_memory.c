@@ -199,6 +199,32 @@ SCENARIO(any_allocation_of_a_connect_may_fail)
     }
 }
 
+/* M08: told at once, it would try, be refused and be told again without end */
+SCENARIO(a_writer_refused_by_the_allocator_is_told_to_go_on_a_while_later)
+{
+    struct mytcp_event e;
+    wire_passive(w);
+    assert_int_equal(mytcp_watch(w->stack, w->fd, POLLOUT | MYTCP_ET, 0), 0);
+    assert_int_equal(mytcp_wait(w->stack, &e, 1, 0), 1);
+    w->fail_from = w->allocs + 1;
+    FAILS(w, mytcp_send(w->stack, w->fd, "x", 1, 0), EAGAIN);
+    for (int i = 0; i < 3; i++) {
+        QUIET(w);
+        assert_int_equal(mytcp_wait(w->stack, &e, 1, 0), 0);
+        assert_in_range(mytcp_next_deadline(w->stack), w->now_us + 1, w->now_us + 10 * MS);
+        AT(w, w->now_us - w->mark_us + 10 * MS);
+        QUIET(w);
+        assert_int_equal(mytcp_wait(w->stack, &e, 1, 0), 1);
+        FAILS(w, mytcp_send(w->stack, w->fd, "x", 1, 0), EAGAIN);
+    }
+    w->fail_from = 0;
+    AT(w, w->now_us - w->mark_us + 10 * MS);
+    QUIET(w);
+    assert_int_equal(mytcp_wait(w->stack, &e, 1, 0), 1);
+    WRITE(w, 1);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1);
+}
+
 /* R24, U5: one ceiling on all that the stack holds */
 SCENARIO(nothing_is_held_beyond_the_ceiling)
 {
@@ -319,6 +345,7 @@ SCENARIO(the_same_inputs_give_the_same_digest)
 WIRE_MAIN(WIRE_TEST(any_single_allocation_may_fail_and_all_bytes_arrive),
           WIRE_TEST(all_allocations_may_fail_from_any_point_on),
           WIRE_TEST(any_allocation_of_a_connect_may_fail),
+          WIRE_TEST(a_writer_refused_by_the_allocator_is_told_to_go_on_a_while_later),
           WIRE_TEST(nothing_is_held_beyond_the_ceiling),
           WIRE_TEST(syn_floods_stay_below_the_ceiling_and_a_connection_goes_on),
           WIRE_TEST(after_a_connection_memory_is_as_before),
