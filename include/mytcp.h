@@ -344,7 +344,8 @@ MYTCP_API int mytcp_getpeername(mytcp_stack *stack, int fd, struct sockaddr *add
  * pacing on); read-only SO_ERROR SO_TYPE SO_DOMAIN SO_PROTOCOL SO_ACCEPTCONN.
  * IPPROTO_TCP: TCP_NODELAY TCP_CORK TCP_MAXSEG TCP_KEEPIDLE TCP_KEEPINTVL TCP_KEEPCNT TCP_SYNCNT
  * TCP_LINGER2 TCP_DEFER_ACCEPT TCP_WINDOW_CLAMP TCP_QUICKACK TCP_USER_TIMEOUT TCP_CONGESTION
- * TCP_NOTSENT_LOWAT; read-only TCP_INFO (struct tcp_info, cut to the length given).
+ * TCP_NOTSENT_LOWAT; read-only TCP_INFO (struct tcp_info of <linux/tcp.h>, as far as tcpi_rehash,
+ * cut to the length given; the shorter one of <netinet/tcp.h> is its beginning).
  * IPPROTO_IP: IP_TOS (the Diffserv field of all that the connection sends; the ECN bits are TCP's own).
  * SO_ERROR also tells, once, of what is not the end: an ICMP error about data in flight, or ETIMEDOUT when
  * the same data was sent three times again in vain (RFC 9293 3.9.1.8); progress takes that back.
@@ -417,7 +418,13 @@ MYTCP_API const char *mytcp_drop_name(unsigned reason);
 /* RFC 9293 name of a state numbered as in Linux's enum (TCP_ESTABLISHED = 1 ...), or "?". */
 MYTCP_API const char *mytcp_state_name(int state);
 
-/* One connection: what TCP_INFO has no room for. Times in us, sizes in bytes. */
+/*
+ * One connection: what TCP_INFO has no room for. Times in us, sizes in bytes.
+ *
+ * It is busy while something is queued or in flight, and all of that time is one of the limited_*: what kept it from
+ * sending more. The application: all it wrote was in flight, or it wanted it held back (Nagle, TCP_CORK). The peer's
+ * window. The send buffer: all that it holds was in flight. The network: the congestion window, or pacing.
+ */
 struct mytcp_conn_info {
     int state;                      /* TCP_ESTABLISHED, ... */
     uint32_t iss, irs;              /* initial sequence numbers, ours and the peer's */
@@ -434,6 +441,15 @@ struct mytcp_conn_info {
     uint64_t segments_sent, segments_received;
     uint32_t send_queued, send_unacked, recv_queued, recv_out_of_order;
     uint32_t memory_bytes;          /* held by this connection */
+    uint8_t ca_state;               /* as Linux's: 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss */
+    uint32_t min_rtt_us;            /* the least of the last minutes */
+    uint64_t pacing_Bps;            /* bytes a second; 0: not paced */
+    uint64_t delivery_Bps;          /* how fast the network took data, lately; 0: it was never put to the test */
+    bool delivery_app_limited;      /* ... while there was no more to send */
+    uint32_t again_fast, again_rto, again_tail; /* segments sent again: SACK, RACK or duplicate ACKs told of their
+                                       loss; the timeout did; as a tail-loss probe */
+    uint32_t window_probes;         /* an octet beyond a closed window */
+    uint64_t busy_us, limited_application_us, limited_window_us, limited_buffer_us, limited_network_us;
 };
 MYTCP_API int mytcp_conn_info_get(mytcp_stack *stack, int fd, struct mytcp_conn_info *info);
 
@@ -455,6 +471,9 @@ struct mytcp_trace {
     uint32_t tsval, tsecr;
     int state_before, state_after;  /* TCP_CLOSE where there is no connection */
     uint8_t drop;                   /* reason, 0 if taken */
+    uint8_t ca_state;               /* of the connection before it, as in mytcp_conn_info; 0 without one */
+    uint32_t cwnd, ssthresh, srtt_us, in_flight;
+    uint64_t pacing_Bps, delivery_Bps;
 };
 
 /* Take the oldest recorded segment: 1, or 0 if there is none. When the ring is full the newest are

@@ -55,9 +55,22 @@ static uint32_t unacked_bytes(const struct tcb *t)
     return min_u32(seq_len(t->snd_una, t->snd_nxt), t->sendq.len);
 }
 
+enum { LINUX_CA_OPEN, LINUX_CA_DISORDER, LINUX_CA_CWR, LINUX_CA_RECOVERY, LINUX_CA_LOSS };
+
+uint8_t sock_ca_state(const struct tcb *t)
+{
+    if (t->recovery.mode == RECOVERY_FAST) return LINUX_CA_RECOVERY;
+    if (t->recovery.mode == RECOVERY_RTO) return LINUX_CA_LOSS;
+    if (t->cwr_due || t->cwr_sent) return LINUX_CA_CWR;
+    return recovery_sacked(&t->recovery) ? LINUX_CA_DISORDER : LINUX_CA_OPEN;
+}
+
+static uint32_t times_again(const struct tcb *t, int cause) { return t->bulk ? t->bulk->retx[cause] : 0; }
+
 static void fill_info(const struct mytcp_stack *s, const struct sock *k, struct mytcp_conn_info *i)
 {
     const struct tcb *t = &k->tcb;
+    uint64_t now = s->env.now_us;
     *i = (struct mytcp_conn_info){
         .state = t->state,
         .iss = t->iss.v,
@@ -84,7 +97,7 @@ static void fill_info(const struct mytcp_stack *s, const struct sock *k, struct 
         .backoff = t->backoff,
         .syn_retransmits = t->syn_retx,
         .handshake_us = t->handshake_us,
-        .bytes_sent = t->bytes_sent,
+        .bytes_sent = tcb_bytes_sent(t),
         .bytes_acked = t->bytes_acked,
         .bytes_received = t->bytes_received,
         .bytes_retransmitted = t->bulk ? t->bulk->bytes_retx : 0,
@@ -95,6 +108,20 @@ static void fill_info(const struct mytcp_stack *s, const struct sock *k, struct 
         .recv_queued = t->recvq.readable,
         .recv_out_of_order = t->recvq.ooo_bytes,
         .memory_bytes = (uint32_t)sizeof(*k) + tcb_held(t),
+        .ca_state = sock_ca_state(t),
+        .min_rtt_us = recovery_min_rtt(&t->recovery),
+        .pacing_Bps = tcb_pacing_kBps(t) * UINT64_C(1000),
+        .delivery_Bps = t->bulk ? t->bulk->rate_Bps : 0,
+        .delivery_app_limited = t->bulk && t->bulk->rate_app_limited,
+        .again_fast = times_again(t, RETX_FAST),
+        .again_rto = times_again(t, RETX_RTO),
+        .again_tail = times_again(t, RETX_TAIL),
+        .window_probes = times_again(t, RETX_WINDOW),
+        .busy_us = tcp_limited_us(t, LIMIT_IDLE, now),
+        .limited_application_us = tcp_limited_us(t, LIMIT_APPLICATION, now),
+        .limited_window_us = tcp_limited_us(t, LIMIT_WINDOW, now),
+        .limited_buffer_us = tcp_limited_us(t, LIMIT_BUFFER, now),
+        .limited_network_us = tcp_limited_us(t, LIMIT_NETWORK, now),
     };
 }
 
@@ -114,17 +141,14 @@ int mytcp_conn_info_get(mytcp_stack *s, int fd, struct mytcp_conn_info *info)
     return (int)stack_leave(s, do_conn_info(s, fd, info));
 }
 
-enum { LINUX_CA_OPEN = 0, LINUX_CA_RECOVERY = 3, LINUX_CA_LOSS = 4 };
+static uint32_t in_segments(uint32_t bytes, uint32_t mss) { return (bytes + mss - 1) / mss; }
 
-void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, struct tcp_info *i)
+static void fill_head(const struct mytcp_stack *s, const struct tcb *t, struct tcp_info *i)
 {
-    const struct tcb *t = &k->tcb;
     uint32_t mss = tcb_snd_mss(t, &s->env, tcb_option_bytes(t));
     uint64_t now = s->env.now_us;
-    static const uint8_t ca[] = {LINUX_CA_OPEN, LINUX_CA_RECOVERY, LINUX_CA_LOSS, LINUX_CA_OPEN};
-    memset(i, 0, sizeof(*i));
     i->tcpi_state = t->state;
-    i->tcpi_ca_state = ca[t->recovery.mode];
+    i->tcpi_ca_state = sock_ca_state(t);
     i->tcpi_retransmits = t->persisting ? 0 : t->backoff;
     i->tcpi_probes = t->probes;
     i->tcpi_backoff = t->backoff;
@@ -138,8 +162,9 @@ void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, struct tcp
     i->tcpi_ato = s->env.params.delayed_ack_us;
     i->tcpi_snd_mss = mss;
     i->tcpi_rcv_mss = t->rcv_mss;
-    i->tcpi_unacked = (unacked_bytes(t) + mss - 1) / mss;
-    i->tcpi_sacked = (recovery_sacked(&t->recovery) + mss - 1) / mss;
+    i->tcpi_unacked = in_segments(unacked_bytes(t), mss);
+    i->tcpi_sacked = in_segments(recovery_sacked(&t->recovery), mss);
+    i->tcpi_lost = in_segments(recovery_lost(&t->recovery), mss);
     i->tcpi_last_data_sent = (uint32_t)((now - t->sent_us) / 1000);
     i->tcpi_last_data_recv = (uint32_t)((now - t->heard_us) / 1000);
     i->tcpi_last_ack_recv = i->tcpi_last_data_recv;
@@ -150,7 +175,50 @@ void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, struct tcp
     i->tcpi_snd_cwnd = t->cc.cwnd / mss;
     i->tcpi_advmss = tcb_mss_offer(t, &s->env);
     i->tcpi_rcv_space = t->opt.rcvbuf;
-    for (int cause = 0; t->bulk && cause < RETX_CAUSES; cause++) i->tcpi_total_retrans += t->bulk->retx[cause];
+    for (int cause = 0; cause < RETX_WINDOW; cause++) i->tcpi_total_retrans += times_again(t, cause);
+}
+
+static struct tcp_info_tail tail_of(const struct mytcp_stack *s, const struct tcb *t)
+{
+    uint64_t now = s->env.now_us, mss = tcb_snd_mss(t, &s->env, tcb_option_bytes(t));
+    uint32_t pacing = tcb_pacing_kBps(t), most = t->opt.max_pacing_Bps;
+    return (struct tcp_info_tail){
+        .pacing_rate = pacing ? pacing * UINT64_C(1000) : UINT64_MAX,
+        .max_pacing_rate = most ? most : UINT64_MAX,
+        .bytes_acked = t->bytes_acked,
+        .bytes_received = t->bytes_received,
+        .segs_out = t->segs_out,
+        .segs_in = t->segs_in,
+        .notsent_bytes = tcp_user_unsent(t),
+        .min_rtt = recovery_min_rtt(&t->recovery),
+        .delivery_rate = t->bulk ? t->bulk->rate_Bps : 0,
+        .busy_time = tcp_limited_us(t, LIMIT_IDLE, now),
+        .rwnd_limited = tcp_limited_us(t, LIMIT_WINDOW, now),
+        .sndbuf_limited = tcp_limited_us(t, LIMIT_BUFFER, now),
+        .delivered = (uint32_t)((tcb_delivered(t) + mss - 1) / mss),
+        .bytes_sent = tcb_bytes_sent(t),
+        .bytes_retrans = t->bulk ? t->bulk->bytes_retx : 0,
+        .reord_seen = t->recovery.reordering,
+        .snd_wnd = t->snd_wnd,
+        .rcv_wnd = tcb_rcv_wnd(t),
+    };
+}
+
+/* The first bit-field of its byte: the lowest bit where the lowest byte comes first, else the highest. */
+static uint8_t first_bit(void)
+{
+    const uint16_t one = 1;
+    return *(const uint8_t *)&one ? 0x01 : 0x80;
+}
+
+void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, union tcp_info_whole *i)
+{
+    const struct tcb *t = &k->tcb;
+    struct tcp_info_tail tail = tail_of(s, t);
+    memset(i, 0, sizeof(*i));
+    fill_head(s, t, &i->head);
+    if (t->bulk && t->bulk->rate_app_limited) i->bytes[TCP_INFO_APP_LIMITED] |= first_bit();
+    memcpy(i->bytes + TCP_INFO_HEAD_BYTES, &tail, sizeof(tail));
 }
 
 /* ---- digest ---- */

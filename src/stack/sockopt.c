@@ -430,9 +430,9 @@ static int get_wide(struct mytcp_stack *s, struct sock *k, int level, int name, 
         return give(value, len, text, sizeof(text));
     }
     if (level == IPPROTO_TCP && name == TCP_INFO) {
-        struct tcp_info info;
+        union tcp_info_whole info;
         sock_tcp_info(s, k, &info);
-        return give(value, len, &info, sizeof(info));
+        return give(value, len, &info, TCP_INFO_BYTES);
     }
     return -ENOPROTOOPT;
 }

@@ -17,6 +17,7 @@
 #include "mytcp.h"
 #include "stack/pmtu.h"
 #include "stack/reass.h"
+#include "stack/tcp_info.h"
 #include "tcp/isn.h"
 #include "util/bucket.h"
 #include "util/table.h"
@@ -332,13 +333,18 @@ bool sock_writable(const struct mytcp_stack *s, const struct sock *k);
 
 /* ---- info.c, trace.c ---- */
 
-void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, struct tcp_info *info);
+void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, union tcp_info_whole *info);
+/* Of congestion control, as Linux numbers them. */
+uint8_t sock_ca_state(const struct tcb *t);
 
 struct trace_mark { /* the connection before and after */
     int before, after;
     seq_t iss, irs;
     bool known;
     uint8_t snd_wscale, rcv_wscale;
+    uint8_t ca_state;
+    uint32_t cwnd, ssthresh, srtt_us, in_flight, pacing_kBps;
+    uint64_t delivery_Bps;
 };
 void trace_mark(struct trace_mark *m, const struct node *n, const struct mytcp_stack *s);
 void trace_add(struct mytcp_stack *s, bool out, const struct tcp_segment *seg, const struct trace_mark *m,

@@ -19,6 +19,13 @@ void trace_mark(struct trace_mark *m, const struct node *n, const struct mytcp_s
         m->irs = t->irs;
         m->snd_wscale = t->snd_wscale;
         m->rcv_wscale = t->rcv_wscale;
+        m->ca_state = sock_ca_state(t);
+        m->cwnd = t->cc.cwnd;
+        m->ssthresh = t->cc.ssthresh;
+        m->srtt_us = t->rtt.srtt_us;
+        m->in_flight = tcb_pipe(t);
+        m->pacing_kBps = tcb_pacing_kBps(t);
+        m->delivery_Bps = t->bulk ? t->bulk->rate_Bps : 0;
     } else if (n->kind == NODE_HALF) {
         const struct half_open *h = &((const struct half *)n)->rec;
         m->before = ST_SYN_RCVD;
@@ -75,6 +82,13 @@ void trace_add(struct mytcp_stack *s, bool out, const struct tcp_segment *seg, c
         .state_before = m->before,
         .state_after = m->after,
         .drop = (uint8_t)drop,
+        .ca_state = m->ca_state,
+        .cwnd = m->cwnd,
+        .ssthresh = m->ssthresh,
+        .srtt_us = m->srtt_us,
+        .in_flight = m->in_flight,
+        .pacing_Bps = m->pacing_kBps * UINT64_C(1000),
+        .delivery_Bps = m->delivery_Bps,
     };
     store_be32((uint8_t *)&e->peer, (out ? seg->dst : seg->src).v);
 }
@@ -110,12 +124,27 @@ static void flag_names(uint8_t flags, char text[40])
     if (!text[0]) strcpy(text, "-");
 }
 
+/* What let data go, or holds it back; nothing for other segments. */
+static void format_pace(const struct mytcp_trace *t, char text[160])
+{
+    static const char *const states[] = {"open", "disorder", "CWR", "recovery", "loss"};
+    text[0] = 0;
+    if (!t->out || !t->len_bytes || !t->cwnd || t->ca_state >= sizeof(states) / sizeof(states[0])) return;
+    int at = snprintf(text, 160, " cwnd=%u ssthresh=%u flight=%u srtt=%uus %s", t->cwnd, t->ssthresh, t->in_flight,
+                      t->srtt_us, states[t->ca_state]);
+    if (t->pacing_Bps)
+        at += snprintf(text + at, 160 - (size_t)at, " pacing=%llu", (unsigned long long)t->pacing_Bps);
+    if (t->delivery_Bps)
+        snprintf(text + at, 160 - (size_t)at, " delivery=%llu", (unsigned long long)t->delivery_Bps);
+}
+
 int mytcp_trace_format(const struct mytcp_trace *t, char *text, size_t size_bytes)
 {
-    char peer[INET_ADDRSTRLEN], flags[40], extra[128] = "", ack[24] = "";
+    char peer[INET_ADDRSTRLEN], flags[40], extra[128] = "", ack[24] = "", pace[160];
     if (!t || (!text && size_bytes)) return fail(EINVAL);
     inet_ntop(AF_INET, &t->peer, peer, sizeof(peer));
     flag_names(t->flags, flags);
+    format_pace(t, pace);
     if (t->flags & TCP_ACK) snprintf(ack, sizeof(ack), " ack=%u", t->ack_rel);
     size_t at = 0;
     if (t->mss) at += (size_t)snprintf(extra + at, sizeof(extra) - at, " mss=%u", t->mss);
@@ -124,9 +153,9 @@ int mytcp_trace_format(const struct mytcp_trace *t, char *text, size_t size_byte
     if (t->gso_size) at += (size_t)snprintf(extra + at, sizeof(extra) - at, " gso=%u", t->gso_size);
     if (t->retransmission) at += (size_t)snprintf(extra + at, sizeof(extra) - at, " again");
     if (t->drop) snprintf(extra + at, sizeof(extra) - at, " dropped=%s", mytcp_drop_name(t->drop));
-    return snprintf(text, size_bytes, "%llu.%06llu %s %s:%u %s :%u %s seq=%u%s len=%u win=%u%s [%s > %s]",
+    return snprintf(text, size_bytes, "%llu.%06llu %s %s:%u %s :%u %s seq=%u%s len=%u win=%u%s [%s > %s]%s",
                     (unsigned long long)(t->time_us / 1000000), (unsigned long long)(t->time_us % 1000000),
                     t->out ? "out" : "in ", peer, t->peer_port, t->out ? "<" : ">", t->local_port, flags,
                     t->seq_rel, ack, t->len_bytes, t->window_bytes, extra,
-                    tcp_state_name(t->state_before), tcp_state_name(t->state_after));
+                    tcp_state_name(t->state_before), tcp_state_name(t->state_after), pace);
 }

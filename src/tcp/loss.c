@@ -254,6 +254,14 @@ static bool window_used(struct tcb *t, const struct tcp_segment *seg, const stru
     return recovery_most_in_flight(&t->recovery, e->flight_bytes, anew) + e->mss > t->cc.cwnd / 2;
 }
 
+/* As Linux: a time in which the application was the limit counts only if it shows more than is known. */
+static void keep_rate(struct tcb *t, const struct rate_sample *rs)
+{
+    if (!t->bulk || !rs->rate_Bps || (rs->app_limited && rs->rate_Bps < t->bulk->rate_Bps)) return;
+    t->bulk->rate_Bps = rs->rate_Bps;
+    t->bulk->rate_app_limited = rs->app_limited;
+}
+
 void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg, bool dup)
 {
     uint32_t acked = seq_gt(seg->ack, t->snd_una) ? seq_len(t->snd_una, seg->ack) : 0;
@@ -281,6 +289,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
     event.delivered_bytes = max_u32(news.delivered, acked);
     event.rtt_us = news.rtt_us;
     event.rate = news.rate;
+    keep_rate(t, &news.rate);
     event.delivered = tcb_delivered(t);
     if (acked) learn_rtt(t, env, seg, news.rtt_us);
     if (acked || dup || news.sack_news || news.undo) {

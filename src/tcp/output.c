@@ -153,7 +153,6 @@ static seq_t fill(struct tcb *t, struct tcp_env *env, struct tcp_out *out, uint3
     }
     if (t->unacked_us == TIME_NEVER) t->unacked_us = env->now_us;
     t->sent_us = env->now_us;
-    t->bytes_sent += got;
     uint32_t rate_kBps = tcb_pacing_kBps(t);
     if (rate_kBps && t->bulk) pace_sent(&t->bulk->pacer, rate_kBps, got);
     return end;
@@ -168,12 +167,6 @@ static uint32_t payload_max(const struct tcb *t, const struct tcp_env *env, unsi
     max = min_u32(min_u32(max, SEND_PAYLOAD_MAX), (FLIGHT_UNITS - 1) * mss); /* and a FIN */
     if (t->urgent_snd || t->dsack_len || max < mss) return mss;
     return max - max % mss;
-}
-
-static uint32_t window_left(const struct tcb *t, seq_t from)
-{
-    seq_t edge = seq_add(t->snd_una, t->snd_wnd);
-    return seq_lt(from, edge) ? seq_len(from, edge) : 0;
 }
 
 /* What pacing lets go now: of `want` bytes, whole segments or all. With nothing it waits. */
@@ -227,7 +220,7 @@ static bool out_lost(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     uint32_t offset = seq_len(t->snd_una, start);
     uint32_t queued = t->sendq.len > offset ? t->sendq.len - offset : 0;
     bool fin = t->fin_sent && len > queued;
-    uint32_t n = min_u32(min_u32(len, queued), min_u32(room, window_left(t, start)));
+    uint32_t n = min_u32(min_u32(len, queued), min_u32(room, tcb_window_left(t, start)));
     n = min_u32(n, payload_max(t, env, options, mss));
     if (n > mss) n -= n % mss;
     if (!n && !(fin && !queued)) return false;
@@ -295,7 +288,7 @@ static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     uint32_t congestion = t->cc.cwnd > pipe ? t->cc.cwnd - pipe : 0;
     if (congestion < mss && congestion < queued) congestion = 0; /* no slivers of cwnd */
     if (congestion) congestion = min_u32(congestion, pace_left(t, env, queued, mss));
-    uint32_t window = window_left(t, t->snd_nxt);
+    uint32_t window = tcb_window_left(t, t->snd_nxt);
     uint32_t room = min_u32(congestion, window);
     uint32_t probe = tcp_path_probe(t, env, options, min_u32(queued, window), room);
     if (probe) mss = probe; /* one packet of that size */
@@ -321,7 +314,7 @@ static bool out_probe(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     if (!t->persisting) return false; /* the window opened before the probe could go */
     uint64_t rexmt_at_us = t->rexmt_at_us; /* the persist timer goes on, whatever fill() does */
     uint32_t offset = seq_len(t->snd_una, t->snd_nxt);
-    uint32_t window = window_left(t, t->snd_nxt);
+    uint32_t window = tcb_window_left(t, t->snd_nxt);
     begin(t, env, out);
     uint32_t mss = tcb_snd_mss(t, env, option_bytes(&out->seg));
     seq_t end;
@@ -338,6 +331,7 @@ static bool out_probe(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     end = fill(t, env, out, 0, t->sendq.len ? 1 : 0, mss, fin);
     if (fin && !t->fin_sent) sent_new(t, env, out, end, mss);
     t->snd_max = seq_max(t->snd_max, end);
+    if (tcb_bulk(t, env)) t->bulk->retx[RETX_WINDOW]++;
     t->probe_at_us = TIME_NEVER;
     t->persisting = true;
     t->rexmt_at_us = rexmt_at_us;
@@ -355,7 +349,7 @@ static bool out_tail(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     uint32_t mss = tcb_snd_mss(t, env, option_bytes(&out->seg));
     uint32_t offset = seq_len(t->snd_una, t->snd_nxt);
     uint32_t queued = t->fin_sent ? 0 : t->sendq.len - offset;
-    uint32_t n = min_u32(min_u32(queued, window_left(t, t->snd_nxt)), mss);
+    uint32_t n = min_u32(min_u32(queued, tcb_window_left(t, t->snd_nxt)), mss);
     bool fresh = n && recovery_reserve(&t->recovery, env->mem);
     if (fresh) {
         seq_t end = fill(t, env, out, offset, n, mss, false);
@@ -402,6 +396,7 @@ static void note_dry(struct tcb *t)
 static void settle(struct tcb *t, struct tcp_env *env)
 {
     t->mark = 0; /* what is left was for a state that is over */
+    tcp_limit_note(t, env);
     if (!tcb_sending(t)) return;
     note_dry(t);
     if (t->rexmt_at_us != TIME_NEVER || seq_lt(t->snd_una, t->snd_nxt)) return;
@@ -412,7 +407,7 @@ static void settle(struct tcb *t, struct tcp_env *env)
     t->probes = 0;
     if (t->unacked_us == TIME_NEVER && !t->snd_wnd) t->unacked_us = env->now_us;
     tcb_arm_rexmt(t, env);
-    if (window_left(t, t->snd_nxt)) /* no probe, but the override: whatever the RTO, this is no loss */
+    if (tcb_window_left(t, t->snd_nxt)) /* no probe, but the override: whatever the RTO, this is no loss */
         t->rexmt_at_us = min_u64(t->rexmt_at_us, env->now_us + SWS_OVERRIDE_US);
 }
 

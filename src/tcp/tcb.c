@@ -49,6 +49,7 @@ void tcb_close(struct tcb *t, struct tcp_env *env, int error)
     cc_free(&t->cc, env->mem);
     recvq_drop_ooo(&t->recvq, env->bufs);
     t->state = ST_CLOSED;
+    tcp_limit_note(t, env);
     t->mark = 0;
     t->error = (uint8_t)error;
     t->soft_error = false;
@@ -127,6 +128,20 @@ struct tcp_bulk *tcb_bulk(struct tcb *t, const struct tcp_env *env)
 {
     if (!t->bulk) t->bulk = mem_zalloc(env->mem, MEM_CONN, sizeof(*t->bulk));
     return t->bulk;
+}
+
+uint64_t tcb_bytes_sent(const struct tcb *t)
+{
+    uint32_t unacked = seq_len(t->snd_una, t->snd_nxt);
+    if (unacked && seq_eq(t->snd_una, t->iss)) unacked--; /* the SYN */
+    if (unacked && t->fin_sent) unacked--;
+    return t->bytes_acked + unacked + (t->bulk ? t->bulk->bytes_retx : 0);
+}
+
+uint32_t tcb_window_left(const struct tcb *t, seq_t from)
+{
+    seq_t edge = seq_add(t->snd_una, t->snd_wnd);
+    return seq_lt(from, edge) ? seq_len(from, edge) : 0;
 }
 
 uint64_t tcb_delivered(const struct tcb *t) { return t->bytes_acked + recovery_sacked(&t->recovery); }

@@ -11,6 +11,7 @@
  *   path.c       3.7.2      the path's MTU: what is lost for its size
  *   timeout.c    3.10.8     deadlines
  *   output.c     3.8        what is the next segment, if any?
+ *   limit.c                 ... and if there is none, what for: an account
  *
  * Input and timeout mark (state, `mark`, deadlines); output looks.
  *
@@ -114,15 +115,31 @@ enum tcp_retx {
     RETX_FAST, /* SACK, RACK or duplicate ACKs told of a loss */
     RETX_RTO,  /* the timer did */
     RETX_TAIL, /* a tail-loss probe */
+    RETX_WINDOW, /* a probe of the closed window: an octet beyond it, new or again */
     RETX_CAUSES
 };
 
-/* What only a connection has that paces what it sends, had to send again, or knows a narrow path. */
+/* Why no more goes out (limit.c). */
+enum tcp_limit {
+    LIMIT_IDLE,        /* nothing is queued, nor in flight */
+    LIMIT_APPLICATION, /* all that was written is in flight, or held back as it asked (Nagle, TCP_CORK) */
+    LIMIT_WINDOW,      /* the peer's */
+    LIMIT_BUFFER,      /* all that the send buffer holds is in flight, and more could be */
+    LIMIT_NETWORK,     /* cwnd, or its pacing; lost data waits */
+    LIMITS,
+    LIMIT_BY_OTHERS = LIMIT_WINDOW /* from there on it is not the application's doing */
+};
+
+/* What only a connection has that paces what it sends, had to wait with it or to send again, or knows a narrow
+ * path. */
 struct tcp_bulk {
     struct pacer pacer;
     struct path_mtu path;
     uint64_t bytes_retx;
+    uint64_t limited_us[LIMITS - LIMIT_BY_OTHERS]; /* less the time when it began, while it lasts */
+    uint64_t rate_Bps;     /* of delivery, the last sample that tells something; 0: none yet */
     uint32_t retx[RETX_CAUSES];
+    bool rate_app_limited; /* rate_Bps is of a time in which the application was the limit */
 };
 
 struct tcb {
@@ -153,6 +170,7 @@ struct tcb {
     uint8_t probes;        /* keepalives without an answer */
     uint8_t quick;         /* ACKs still to send at once */
     uint8_t syn_retx;
+    uint8_t limit;         /* enum tcp_limit, now */
 
     seq_t iss, irs;
     seq_t snd_una, snd_nxt;
@@ -200,7 +218,8 @@ struct tcb {
 
     struct tcp_options opt;
 
-    uint64_t bytes_sent, bytes_acked, bytes_received;
+    uint64_t bytes_acked, bytes_received;
+    uint64_t busy_us;      /* something was queued or in flight; less the time when it began, while it lasts */
     uint32_t segs_in, segs_out;
     uint32_t handshake_us;
     seq_t cwr_seq;
@@ -275,6 +294,10 @@ static inline unsigned tcb_option_bytes(const struct tcb *t) { return t->ts_ok ?
 uint32_t tcb_pacing_kBps(const struct tcb *t);
 /* Its bulk, made if there is none; NULL without memory. */
 struct tcp_bulk *tcb_bulk(struct tcb *t, const struct tcp_env *env);
+/* Sent so far, what went again included. */
+uint64_t tcb_bytes_sent(const struct tcb *t);
+/* What lies between `from` and the end of the peer's window. */
+uint32_t tcb_window_left(const struct tcb *t, seq_t from);
 /* Delivered so far, acknowledged or SACKed; and what is in flight. */
 uint64_t tcb_delivered(const struct tcb *t);
 uint32_t tcb_pipe(const struct tcb *t);
@@ -347,6 +370,11 @@ uint8_t tcp_ecn_syn_flags(struct tcb *t);
 void tcp_ecn_input(struct tcb *t, const struct tcp_segment *seg);
 /* The marks of new data that goes, before SND.MAX moves. */
 void tcp_ecn_new_data(struct tcb *t, struct tcp_segment *seg);
+
+/* limit.c: why no more goes now. Whenever output has nothing more to send, and at the end. */
+void tcp_limit_note(struct tcb *t, const struct tcp_env *env);
+/* For how long that has been so; LIMIT_IDLE: for how long it has not been idle. */
+uint64_t tcp_limited_us(const struct tcb *t, enum tcp_limit limit, uint64_t now_us);
 
 /* tune.c: a round trip begins; text came, and may end it; the application has read; an ACK came. */
 void tcp_tune_begin(struct tcb *t, const struct tcp_env *env);

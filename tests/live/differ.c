@@ -105,7 +105,6 @@ static const struct {
     {"options", "*: TCP_DEFER_ACCEPT values: after*", "no rounding; 255 at most"},
     {"options", "*: TCP_MAXSEG values: default", "536 without a connection, after one as before"},
     {"options", "*: TCP_MAXSEG values: after*", "it acts at once, not from the next connection on"},
-    {"options", "*: TCP_INFO lengths: length after 200", "struct tcp_info as in the header"},
     {"options", "*: SO_???TIMEO: seconds after*", "not rounded to ticks"},
     {"options", "*: SO_???TIMEO: its 10 ms", "the same"},
     {"options", "*: linger: l_linger after*", "65535 seconds at most"},

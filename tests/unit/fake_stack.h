@@ -39,6 +39,7 @@ struct mytcp_stack {
     uint8_t buffer[65600];
     bool no_buffer;
     struct mytcp_packet last; /* `data` points into `buffer` */
+    uint64_t last_us;         /* when it came, as we are told */
     unsigned taken, outputs_asked;
     struct mytcp_tx tx; /* given `tx_count` times */
     unsigned tx_count;
@@ -101,8 +102,8 @@ void *fake_input_buffer(mytcp_stack *stack, size_t *size_bytes)
 
 int fake_input(mytcp_stack *stack, const struct mytcp_packet *packet, uint64_t now_us)
 {
-    (void)now_us;
     stack->last = *packet;
+    stack->last_us = now_us;
     stack->taken++;
     return 0;
 }

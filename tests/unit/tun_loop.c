@@ -137,6 +137,24 @@ static void a_plain_packet_goes_out_with_an_empty_header(void **state)
     assert_memory_equal(&header, &empty, sizeof empty);
 }
 
+/* The process may have had to wait for a processor since it looked at the clock, and the packet may be newer than that:
+ * with the turn's time a round trip would seem shorter than it was. */
+static void a_packet_has_the_time_at_which_it_was_read(void **state)
+{
+    struct world *world = *state;
+    uint64_t turn_us = mytcp_tun_now_us() - 1000000; /* the process was preempted for a second */
+    arrive(world, (struct virtio_net_hdr){0}, 60);
+    uint64_t arrived_us = mytcp_tun_now_us();
+    assert_int_equal(turn_pass(world->tun, turn_us), 1);
+    assert_true(world->stack->last_us >= arrived_us);
+    assert_true(world->stack->last_us <= mytcp_tun_now_us());
+    arrive(world, (struct virtio_net_hdr){0}, 60); /* each packet of a batch its own */
+    arrive(world, (struct virtio_net_hdr){0}, 60);
+    arrived_us = mytcp_tun_now_us();
+    assert_int_equal(turn_pass(world->tun, turn_us), 2);
+    assert_true(world->stack->last_us >= arrived_us);
+}
+
 /* V10 */
 static void the_batch_doubles_while_packets_keep_coming(void **state)
 {
@@ -450,6 +468,7 @@ int main(void)
         TEST(a_checksum_that_the_device_has_verified_is_passed_on),
         TEST(a_super_segment_goes_out_with_its_header),
         TEST(a_plain_packet_goes_out_with_an_empty_header),
+        TEST(a_packet_has_the_time_at_which_it_was_read),
         TEST(the_batch_doubles_while_packets_keep_coming),
         TEST(without_a_buffer_packets_are_read_and_thrown_away),
         TEST(what_is_too_short_for_a_packet_is_counted),

@@ -1,5 +1,7 @@
 /* Paths that lose packets for their size and tell nobody (RFC 4821): down by timeouts, up by probes. The
  * handshake's RTT is 100 ms: SRTT 100 ms, RTO 300 ms. */
+#include "stack/stack.h" /* before cmocka, which has a macro of the name of a function there */
+
 #include "lib/wire.h"
 
 enum { MSS = 1460, BASE = 984 /* payload in 1024 bytes */ };
@@ -237,6 +239,53 @@ SCENARIO(a_probe_lost_with_others_is_congestion_and_is_tried_again)
     OUT(w, .flags = ACK, .seq = 1241 + 9 * BASE, .ack = 1, .len = 1240);
 }
 
+/* CUBIC that counts what it is told. */
+static struct cc_algorithm spy;
+static unsigned losses_told;
+
+static void note_loss(struct cc *cc, const struct cc_event *e)
+{
+    (void)cc;
+    (void)e;
+    losses_told++;
+}
+
+static void spied_on(struct wire *w)
+{
+    probe_and_nine(w);
+    struct cc *cc = &fd_sock(w->stack, w->fd)->tcb.cc;
+    spy = cc_cubic;
+    spy.on_lost = note_loss;
+    cc->algorithm = &spy;
+    if (!cc->state) cc->state = mem_zalloc(&w->stack->mem, MEM_CONN, spy.state_bytes);
+    losses_told = 0;
+    AT(w, 100 * MS);
+}
+
+/* 4821-4a, 4821-7.6: nor does an algorithm hear of it that wants to know of every loss, as BBR does */
+SCENARIO(congestion_control_is_not_told_of_a_probe_lost_alone)
+{
+    spied_on(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{1241, 1241 + 9 * BASE}});
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = BASE);
+    OUT(w, .flags = ACK, .seq = 1 + BASE, .ack = 1, .len = 1240 - BASE);
+    WRITE(w, 2 * BASE);
+    OUT(w, .flags = ACK, .seq = 1241 + 9 * BASE, .ack = 1, .len = BASE);
+    OUT(w, .flags = ACK, .seq = 1241 + 10 * BASE, .ack = 1, .len = BASE);
+    AT(w, 200 * MS); /* not with later ACKs either */
+    IN(w, .flags = ACK, .seq = 1, .ack = 1241 + 9 * BASE);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1241 + 11 * BASE);
+    assert_int_equal(losses_told, 0);
+    assert_int_equal(wire_stats(w).mtu_probes_lost, 1);
+}
+
+SCENARIO(congestion_control_is_told_of_a_probe_lost_with_others)
+{
+    spied_on(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{1241 + BASE, 1241 + 9 * BASE}});
+    assert_int_equal(losses_told, 1);
+}
+
 /* 4821-4a: what is found lost while the probe's data goes again */
 SCENARIO(a_loss_found_after_the_probes_is_congestion)
 {
@@ -434,6 +483,8 @@ WIRE_MAIN(WIRE_TEST(full_sized_data_that_times_out_again_goes_smaller),
           WIRE_TEST(a_probe_that_arrives_raises_the_size),
           WIRE_TEST(a_search_begins_where_it_is_told_and_ends_at_the_peers_mss),
           WIRE_TEST(a_probe_lost_alone_is_no_congestion),
+          WIRE_TEST(congestion_control_is_not_told_of_a_probe_lost_alone),
+          WIRE_TEST(congestion_control_is_told_of_a_probe_lost_with_others),
           WIRE_TEST(a_probe_lost_with_others_is_congestion_and_is_tried_again),
           WIRE_TEST(a_loss_found_after_the_probes_is_congestion),
           WIRE_TEST(a_mark_beside_a_lost_probe_is_heeded),

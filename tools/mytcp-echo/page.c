@@ -91,24 +91,54 @@ static void add_state(struct text *text, const struct mytcp_conn_info *info)
         info->snd_wnd, info->rcv_nxt, info->rcv_nxt - info->irs, info->rcv_wnd);
 }
 
+static double ms(uint64_t us)
+{
+    return (double)us / 1000;
+}
+
+static void add_pace(struct text *text, const struct mytcp_conn_info *info)
+{
+    static const char *const states[] = {"open", "disorder", "CWR", "recovery", "loss"};
+    add(text,
+        "round trip            %u us, varying by %u us, %u us at least\n"
+        "retransmission after  %u us (backed off %u times)\n"
+        "congestion window     %u bytes, slow start below %u, %s\n"
+        "pacing rate           ",
+        info->srtt_us, info->rttvar_us, info->min_rtt_us, info->rto_us, info->backoff, info->cwnd,
+        info->ssthresh, states[info->ca_state]);
+    if (info->pacing_Bps)
+        add(text, "%llu bytes/s\n", (unsigned long long)info->pacing_Bps);
+    else
+        add(text, "none\n");
+    add(text,
+        "delivery rate         %llu bytes/s%s\n\n"
+        "busy sending          %.3f ms, limited by\n"
+        "  the application     %.3f ms\n"
+        "  the peer's window   %.3f ms\n"
+        "  the send buffer     %.3f ms\n"
+        "  the network         %.3f ms\n\n",
+        (unsigned long long)info->delivery_Bps,
+        info->delivery_app_limited ? " (limited by the application)" : "", ms(info->busy_us),
+        ms(info->limited_application_us), ms(info->limited_window_us), ms(info->limited_buffer_us),
+        ms(info->limited_network_us));
+}
+
 static void add_counters(struct text *text, const struct http *http,
                          const struct mytcp_conn_info *info)
 {
-    add(text,
-        "round trip            %u us, varying by %u us\n"
-        "retransmission after  %u us (backed off %u times)\n"
-        "congestion window     %u bytes, slow start below %u\n\n",
-        info->srtt_us, info->rttvar_us, info->rto_us, info->backoff, info->cwnd, info->ssthresh);
     add(text,
         "bytes received        %llu in %llu segments\n"
         "bytes sent            %llu in %llu segments\n"
         "  acknowledged        %llu\n"
         "  retransmitted       %llu\n"
+        "segments sent again   %u by fast recovery, %u by timeout, %u tail-loss probes\n"
+        "window probes         %u\n"
         "memory held           %u bytes\n"
         "requests              %llu\n",
         (unsigned long long)info->bytes_received, (unsigned long long)info->segments_received,
         (unsigned long long)info->bytes_sent, (unsigned long long)info->segments_sent,
         (unsigned long long)info->bytes_acked, (unsigned long long)info->bytes_retransmitted,
+        info->again_fast, info->again_rto, info->again_tail, info->window_probes,
         info->memory_bytes, (unsigned long long)http->requests);
 }
 
@@ -124,6 +154,7 @@ size_t page_write(const struct http *http, char *to, size_t size)
     }
     add_handshake(&text, http, &info);
     add_state(&text, &info);
+    add_pace(&text, &info);
     add_counters(&text, http, &info);
     return text.len;
 }
