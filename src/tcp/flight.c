@@ -2,15 +2,14 @@
 
 #include <string.h>
 
+#include "util/bitset.h"
 #include "util/bytes.h"
 
 enum { FLIGHT_CAP_MIN = 4, WORD = 64 };
 
-static uint32_t words(uint32_t cap) { return (cap + WORD - 1) / WORD; }
-
 static size_t ring_bytes(uint32_t cap)
 {
-    return cap * sizeof(struct sent) + 3 * words(cap) * sizeof(uint64_t);
+    return cap * sizeof(struct sent) + 3 * bitset_words(cap) * sizeof(uint64_t);
 }
 
 static uint32_t slot_of(const struct flight *f, uint32_t position)
@@ -18,11 +17,9 @@ static uint32_t slot_of(const struct flight *f, uint32_t position)
     return (f->head + position) & (f->cap - 1);
 }
 
-static void bit_put(uint64_t *map, uint32_t slot, bool on)
+static uint32_t position_of(const struct flight *f, uint32_t slot)
 {
-    uint64_t bit = 1ull << (slot % WORD);
-    if (on) map[slot / WORD] |= bit;
-    else map[slot / WORD] &= ~bit;
+    return (slot - f->head) & (f->cap - 1);
 }
 
 static uint64_t all_units(const struct sent *r)
@@ -31,31 +28,99 @@ static uint64_t all_units(const struct sent *r)
     return n >= WORD ? UINT64_MAX : (1ull << n) - 1;
 }
 
-/* The bitmaps follow the record's masks. */
+uint64_t sent_flying(const struct sent *r) { return all_units(r) & ~r->sacked & ~r->lost; }
+
+/* ---- the list of what was sent again ---- */
+
+static bool is_listed(const struct flight *f, uint32_t slot)
+{
+    return f->oldest == slot + 1 || f->ring[slot].older;
+}
+
+static void list(struct flight *f, uint32_t slot)
+{
+    f->ring[slot].older = f->newest;
+    f->ring[slot].newer = 0;
+    if (f->newest) f->ring[f->newest - 1].newer = slot + 1;
+    else f->oldest = slot + 1;
+    f->newest = slot + 1;
+}
+
+static void unlist(struct flight *f, uint32_t slot)
+{
+    struct sent *r = &f->ring[slot];
+    if (!is_listed(f, slot)) return;
+    if (r->older) f->ring[r->older - 1].newer = r->newer;
+    else f->oldest = r->newer;
+    if (r->newer) f->ring[r->newer - 1].older = r->older;
+    else f->newest = r->older;
+    if (f->passed == slot + 1) f->passed = r->older;
+    r->older = r->newer = 0;
+}
+
+uint32_t flight_again(const struct flight *f)
+{
+    return f->oldest ? position_of(f, f->oldest - 1) : f->count;
+}
+
+uint32_t flight_again_next(const struct flight *f, uint32_t position)
+{
+    uint32_t newer = flight_at(f, position)->newer;
+    return newer ? position_of(f, newer - 1) : f->count;
+}
+
+uint32_t flight_again_before(struct flight *f, uint64_t us, seq_t end)
+{
+    for (;;) {
+        uint32_t next = f->passed ? f->ring[f->passed - 1].newer : f->oldest;
+        if (!next) break;
+        const struct sent *r = &f->ring[next - 1];
+        if (!sent_before(r, sent_flying(r) & r->again, r->again_us, us, end)) break;
+        f->passed = next;
+    }
+    return f->passed ? position_of(f, f->passed - 1) : f->count;
+}
+
+/* ---- records ---- */
+
+static void put(struct flight *f, uint32_t slot, bool open, bool waiting, bool once)
+{
+    bitset_put(f->open, f->cap, slot, open);
+    bitset_put(f->waiting, f->cap, slot, waiting);
+    bitset_put(f->once, f->cap, slot, once);
+}
+
+/* Sets and list follow the record's masks. */
 static void refresh(struct flight *f, uint32_t position)
 {
     const struct sent *r = flight_at(f, position);
     uint32_t slot = slot_of(f, position);
-    bit_put(f->open, slot, (all_units(r) & ~r->sacked) != 0);
-    bit_put(f->waiting, slot, r->lost != 0);
-    bit_put(f->flying, slot, (all_units(r) & ~r->sacked & ~r->lost) != 0);
+    uint64_t flying = sent_flying(r);
+    put(f, slot, all_units(r) & ~r->sacked, r->lost, flying & ~r->again);
+    if (!(flying & r->again)) unlist(f, slot);
+    else if (!is_listed(f, slot)) list(f, slot);
 }
 
 bool flight_reserve(struct flight *f, struct mem *mem)
 {
     if (f->count < f->cap) return true;
+    struct flight old = *f;
     uint32_t cap = f->cap ? f->cap * 2 : FLIGHT_CAP_MIN;
     struct sent *ring = mem_zalloc(mem, MEM_SEND, ring_bytes(cap));
     if (!ring) return false;
-    for (uint32_t i = 0; i < f->count; i++) ring[i] = *flight_at(f, i);
-    if (f->ring) mem_free(mem, MEM_SEND, f->ring, ring_bytes(f->cap));
     f->ring = ring;
     f->cap = cap;
-    f->head = 0;
+    f->head = f->oldest = f->newest = f->passed = 0;
     f->open = (uint64_t *)(void *)(ring + cap);
-    f->waiting = f->open + words(cap);
-    f->flying = f->waiting + words(cap);
+    f->waiting = f->open + bitset_words(cap);
+    f->once = f->waiting + bitset_words(cap);
+    for (uint32_t i = 0; i < f->count; i++) {
+        ring[i] = *flight_at(&old, i);
+        ring[i].older = ring[i].newer = 0;
+    }
+    for (uint32_t i = flight_again(&old); i < old.count; i = flight_again_next(&old, i)) list(f, i);
     for (uint32_t i = 0; i < f->count; i++) refresh(f, i);
+    if (old.ring) mem_free(mem, MEM_SEND, old.ring, ring_bytes(old.cap));
     return true;
 }
 
@@ -86,19 +151,46 @@ uint32_t flight_find(const struct flight *f, seq_t s)
     return low;
 }
 
-uint32_t flight_next(const struct flight *f, const uint64_t *map, uint32_t from)
+uint32_t flight_next(const struct flight *f, const uint64_t *set, uint32_t from)
 {
-    while (from < f->count) {
-        uint32_t slot = slot_of(f, from);
-        uint64_t word = map[slot / WORD] >> (slot % WORD);
-        if (word) {
-            from += (uint32_t)__builtin_ctzll(word);
-            return min_u32(from, f->count);
-        }
-        uint32_t left = WORD - slot % WORD; /* of this word, or of the ring if that ends first */
-        from += min_u32(left, f->cap - slot);
+    if (from >= f->count) return f->count;
+    uint32_t slot = slot_of(f, from), found = bitset_next(set, f->cap, slot);
+    if (found == f->cap && slot >= f->head) found = bitset_next(set, f->cap, 0); /* the ring goes round */
+    if (found == f->cap || position_of(f, found) < from) return f->count;
+    return position_of(f, found);
+}
+
+/* The last position <= from in `set`; count if there is none. */
+static uint32_t flight_prev(const struct flight *f, const uint64_t *set, uint32_t from)
+{
+    uint32_t slot = slot_of(f, from), found = bitset_prev(set, f->cap, slot);
+    if (found == f->cap && slot < f->head) found = bitset_prev(set, f->cap, f->cap - 1);
+    if (found == f->cap || position_of(f, found) > from) return f->count;
+    return position_of(f, found);
+}
+
+uint32_t flight_once_before(const struct flight *f, uint64_t us, seq_t end)
+{
+    uint32_t low = 0, high = f->count;
+    while (low < high) { /* they lie in the order of their sending */
+        uint32_t middle = (low + high) / 2;
+        const struct sent *r = flight_at(f, middle);
+        if (r->sent_us < us || (r->sent_us == us && seq_lt(r->start, end))) low = middle + 1;
+        else high = middle;
+    }
+    while (low) {
+        low = flight_prev(f, f->once, low - 1);
+        if (low == f->count) break;
+        const struct sent *r = flight_at(f, low);
+        if (sent_before(r, sent_flying(r) & ~r->again, r->sent_us, us, end)) return low;
     }
     return f->count;
+}
+
+uint64_t sent_before(const struct sent *r, uint64_t units, uint64_t sent_us, uint64_t us, seq_t end)
+{
+    if (sent_us > us) return 0;
+    return sent_us < us ? units : units & sent_mask(r, r->start, end);
 }
 
 uint64_t sent_mask(const struct sent *r, seq_t from, seq_t to)
@@ -154,6 +246,7 @@ void flight_mark_again(struct flight *f, uint32_t position, uint64_t units, uint
     r->lost &= ~units;
     r->again |= units;
     r->again_us = now_us;
+    unlist(f, slot_of(f, position)); /* to come last */
     refresh(f, position);
 }
 
@@ -164,6 +257,7 @@ void flight_unmark_lost(struct flight *f)
         refresh(f, i);
     }
     f->lost_bytes = 0;
+    f->passed = 0;
 }
 
 void flight_forget_sacked(struct flight *f)
@@ -203,12 +297,33 @@ void flight_trim(struct flight *f, seq_t una)
             return;
         }
         drop_units(f, r, sent_units(r));
-        bit_put(f->open, f->head, false);
-        bit_put(f->waiting, f->head, false);
-        bit_put(f->flying, f->head, false);
+        put(f, f->head, false, false, false);
+        unlist(f, f->head);
         f->head = (f->head + 1) & (f->cap - 1);
         f->count--;
     }
+}
+
+/* What refresh keeps. */
+static const char *check_sets(const struct flight *f, const struct sent *r, uint32_t slot)
+{
+    uint64_t flying = sent_flying(r);
+    if (bitset_has(f->waiting, slot) != (r->lost != 0)) return "flight: waiting";
+    if (bitset_has(f->open, slot) != ((all_units(r) & ~r->sacked) != 0)) return "flight: open";
+    if (bitset_has(f->once, slot) != ((flying & ~r->again) != 0)) return "flight: once";
+    if (is_listed(f, slot) != ((flying & r->again) != 0)) return "flight: sent again, and not in the list";
+    return NULL;
+}
+
+static const char *check_list(const struct flight *f)
+{
+    uint32_t before = 0, listed = 0;
+    for (uint32_t at = f->oldest; at; at = f->ring[at - 1].newer) {
+        if (f->ring[at - 1].older != before) return "flight: the list's way back";
+        if (++listed > f->count) return "flight: the list goes round";
+        before = at;
+    }
+    return before == f->newest ? NULL : "flight: the list's end";
 }
 
 const char *flight_check(const struct flight *f, seq_t una, seq_t nxt)
@@ -222,11 +337,8 @@ const char *flight_check(const struct flight *f, seq_t una, seq_t nxt)
         if (i ? !seq_eq(r->start, at) : seq_gt(r->start, una)) return "flight: a gap between records";
         if ((r->sacked | r->lost | r->again) & ~all_units(r)) return "flight: a mark beyond the record";
         if (r->sacked & r->lost) return "flight: SACKed and lost";
-        if ((f->waiting[slot / WORD] >> (slot % WORD) & 1) != (r->lost != 0)) return "flight: waiting bit";
-        if ((f->open[slot / WORD] >> (slot % WORD) & 1) != ((all_units(r) & ~r->sacked) != 0))
-            return "flight: open bit";
-        bool flying = (all_units(r) & ~r->sacked & ~r->lost) != 0;
-        if ((f->flying[slot / WORD] >> (slot % WORD) & 1) != flying) return "flight: flying bit";
+        const char *wrong = check_sets(f, r, slot);
+        if (wrong) return wrong;
         at = seq_add(r->start, r->len);
         sacked += sent_bytes(r, r->sacked);
         lost += sent_bytes(r, r->lost);
@@ -236,5 +348,5 @@ const char *flight_check(const struct flight *f, seq_t una, seq_t nxt)
     if (!f->count && !seq_eq(una, nxt)) return "flight: bytes without a record";
     if (sacked != f->sacked_bytes || lost != f->lost_bytes || units != f->sacked_units)
         return "flight: bytes miscounted";
-    return NULL;
+    return check_list(f);
 }

@@ -101,31 +101,51 @@ uint32_t recovery_reo_wnd(const struct recovery *r, uint32_t srtt_us)
     return (uint32_t)min_u64(wnd, srtt_us);
 }
 
+/* What was sent once, from the oldest to the first that is too young. Returns when the last is not any more; 0:
+ * none is. */
+static uint64_t lose_once(struct recovery *r, uint64_t wait, uint64_t now_us)
+{
+    struct recovery_flight *f = r->f;
+    struct flight *sent = &f->sent;
+    for (uint32_t i = flight_next(sent, sent->once, 0); i < sent->count; i = flight_next(sent, sent->once, i + 1)) {
+        const struct sent *s = flight_at(sent, i);
+        uint64_t units = sent_before(s, sent_flying(s) & ~s->again, s->sent_us, f->rack_sent_us, f->rack_end);
+        if (!units) return 0;
+        if (s->sent_us + wait > now_us)
+            return flight_at(sent, flight_once_before(sent, f->rack_sent_us, f->rack_end))->sent_us + wait;
+        recovery_lose(r, i, units);
+    }
+    return 0;
+}
+
+/* ... and what was sent again. */
+static uint64_t lose_again(struct recovery *r, uint64_t wait, uint64_t now_us)
+{
+    struct recovery_flight *f = r->f;
+    struct flight *sent = &f->sent;
+    for (uint32_t next, i = flight_again(sent); i < sent->count; i = next) {
+        const struct sent *s = flight_at(sent, i);
+        uint64_t units = sent_before(s, sent_flying(s) & s->again, s->again_us, f->rack_sent_us, f->rack_end);
+        if (!units) return 0;
+        if (s->again_us + wait > now_us)
+            return flight_at(sent, flight_again_before(sent, f->rack_sent_us, f->rack_end))->again_us + wait;
+        next = flight_again_next(sent, i);
+        recovery_lose(r, i, units);
+    }
+    return 0;
+}
+
 /* RFC 8985 6.2 step 5. Returns whether anything is newly lost; sets the reordering timer. */
 static bool rack_detect(struct recovery *r, uint64_t now_us, uint32_t srtt_us)
 {
     struct recovery_flight *f = r->f;
-    struct flight *sent = &f->sent;
-    uint64_t wait = (uint64_t)f->rack_rtt_us + recovery_reo_wnd(r, srtt_us), longest = 0;
-    uint32_t lost_before = sent->lost_bytes;
+    uint64_t wait = (uint64_t)f->rack_rtt_us + recovery_reo_wnd(r, srtt_us);
+    uint32_t lost_before = f->sent.lost_bytes;
     f->reorder_at_us = UINT64_MAX;
     if (!f->rack_sent_us) return false;
-    for (uint32_t i = flight_next(sent, sent->flying, 0); i < sent->count;
-         i = flight_next(sent, sent->flying, i + 1)) {
-        struct sent *s = flight_at(sent, i);
-        if (s->sent_us > f->rack_sent_us) break; /* all further ones are newer still */
-        uint64_t in_flight = ~s->sacked & ~s->lost & sent_mask(s, s->start, seq_add(s->start, s->len));
-        uint64_t once = in_flight & ~s->again, again = in_flight & s->again;
-        if (s->sent_us == f->rack_sent_us) once &= sent_mask(s, s->start, f->rack_end);
-        if (s->again_us == f->rack_sent_us) again &= sent_mask(s, s->start, f->rack_end);
-        else if (s->again_us > f->rack_sent_us) again = 0;
-        if (once && s->sent_us + wait <= now_us) recovery_lose(r, i, once);
-        else if (once) longest = max_u64(longest, s->sent_us + wait);
-        if (again && s->again_us + wait <= now_us) recovery_lose(r, i, again);
-        else if (again) longest = max_u64(longest, s->again_us + wait);
-    }
-    if (longest) f->reorder_at_us = longest;
-    return sent->lost_bytes > lost_before;
+    uint64_t once_us = lose_once(r, wait, now_us), again_us = lose_again(r, wait, now_us);
+    if (once_us || again_us) f->reorder_at_us = max_u64(once_us, again_us);
+    return f->sent.lost_bytes > lost_before;
 }
 
 /* Without SACK: `units` more at una are presumed lost. */

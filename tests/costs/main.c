@@ -2,10 +2,8 @@
  * median), or, linked with a core compiled with -fsanitize-coverage=trace-pc, steps (mean/largest),
  * which are the basic blocks gone through and the same on every run. There it asserts that the mean at
  * the end is at most twice that at 10^2, give or take 50, and that no packet takes more than STEPS_MAX.
- * `costs [LARGEST]`, by default 1000000; TAP.
- *
- * R11 is not flat: RACK looks at all that is in flight and was sent again, so that an ACK costs in
- * proportion to that. */
+ * `costs [LARGEST]`, by default 1000000; TAP. An ACK may find all lost that is in flight, once for each time it
+ * was sent: of R11 the mean alone is bounded. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +221,14 @@ static void in_flight(uint32_t n)
     }
 }
 
+/* ... half of it lost, and much of that sent again: each ACK of four lets four go. */
+static void resent(uint32_t n)
+{
+    in_flight(n);
+    for (uint32_t i = 0; i < n / 8; i++)
+        sack(i);
+}
+
 static void colliding(uint32_t i) /* in any hash that adds or xors addresses and ports */
 {
     h.flags = SYN;
@@ -244,12 +250,12 @@ static const struct attack {
     void (*set)(struct mytcp_config *c);
     void (*pile)(uint32_t n);
     void (*one)(uint32_t i);
-    bool linear; /* known to be */
+    bool amortised; /* one packet may pay for many */
 } attacks[] = {
     {"R01", "SYN, n half-open", plain, flood, syn_any, false},
     {"R01c", "SYN by cookie, n before", cookies, flood, syn_any, false},
     {"R09", "1-byte segment out of order, n before", wide, holes, hole, false},
-    {"R11", "ACK of 4 SACK blocks, n in flight", wide, in_flight, sack, true},
+    {"R11", "ACK of 4 SACK blocks, n in flight", wide, resent, sack, true},
     {"R17", "SYN again of n tuples that collide", plain, collide, colliding, false},
 };
 
@@ -269,19 +275,20 @@ static struct cost measure(const struct attack *a, uint32_t n)
     struct cost c = {0};
     begin(a->set);
     a->pile(n);
-    for (uint32_t i = 0; i < MEASURED; i++) {
+    uint32_t count = n < MEASURED ? n : MEASURED; /* n ACKs at least have something to tell of */
+    for (uint32_t i = 0; i < count; i++) {
         struct timespec from, to;
         uint64_t before = steps;
         clock_gettime(CLOCK_MONOTONIC, &from);
-        a->one(i % n);
+        a->one(i);
         clock_gettime(CLOCK_MONOTONIC, &to);
         ns[i] = (uint64_t)((to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec);
         double took = (double)(steps - before);
-        c.mean_steps += took / MEASURED;
+        c.mean_steps += took / count;
         c.max_steps = took > c.max_steps ? took : c.max_steps;
     }
-    qsort(ns, MEASURED, sizeof(ns[0]), compare);
-    c.median_ns = (double)ns[MEASURED / 2];
+    qsort(ns, count, sizeof(ns[0]), compare);
+    c.median_ns = (double)ns[count / 2];
     mytcp_destroy(stack);
     return c;
 }
@@ -306,11 +313,10 @@ int main(int argc, char **argv)
                 printf("  %6.0f ns", last.median_ns);
             fflush(stdout);
         }
-        bool flat = last.mean_steps <= 2 * first.mean_steps + 50 && worst <= STEPS_MAX;
-        bool good = flat || attacks[i].linear;
-        printf("\n%s %u - %s is %s\n", good ? "ok" : "not ok", i + 1, attacks[i].id,
-               flat ? "flat" : "not flat");
-        bad += !good;
+        bool flat = last.mean_steps <= 2 * first.mean_steps + 50;
+        flat &= attacks[i].amortised || worst <= STEPS_MAX;
+        printf("\n%s %u - %s is flat\n", flat ? "ok" : "not ok", i + 1, attacks[i].id);
+        bad += !flat;
     }
     return bad != 0;
 }

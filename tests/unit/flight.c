@@ -14,6 +14,7 @@ enum { UNITS_MAX = 1 << 16, STEPS = 4000 };
 struct unit {
     uint32_t offset, len; /* from the start of the stream */
     uint32_t record;      /* which push it belongs to */
+    uint64_t sent_us;
     bool sacked, lost, again;
 };
 
@@ -23,6 +24,7 @@ struct model {
     uint32_t una, nxt;    /* offsets */
     uint32_t pushes;
     seq_t base;
+    uint64_t now_us;
 };
 
 struct pair {
@@ -31,16 +33,19 @@ struct pair {
     struct mem mem;
     struct scarce scarce;
     struct random random;
+    uint64_t asked_us; /* what flight_again_before was asked for, which does not go back */
+    bool ordered;      /* nothing that was lost or SACKed is no longer */
 };
 
 static seq_t at(const struct model *m, uint32_t offset) { return seq_add(m->base, offset); }
 
 static void begin(struct pair *p, uint64_t seed)
 {
-    *p = (struct pair){.random = {seed}};
+    *p = (struct pair){.random = {seed}, .ordered = true};
     scarce_init(&p->scarce, &p->mem, seed);
     p->model = calloc(1, sizeof(*p->model));
     assert_non_null(p->model);
+    p->model->now_us = 1000;
     p->model->base = seq_of((uint32_t)random_u64(&p->random) | 0xfffc0000); /* it wraps around soon */
 }
 
@@ -66,7 +71,7 @@ static void model_push(struct model *m, uint32_t len, uint32_t unit)
     for (uint32_t done = 0; done < len; done += unit) {
         assert_true(m->end < UNITS_MAX);
         uint32_t n = len - done < unit ? len - done : unit;
-        m->unit[m->end++] = (struct unit){.offset = m->nxt + done, .len = n, .record = m->pushes};
+        m->unit[m->end++] = (struct unit){.offset = m->nxt + done, .len = n, .record = m->pushes, .sent_us = m->now_us};
     }
     m->nxt += len;
     m->pushes++;
@@ -77,6 +82,8 @@ static void model_trim(struct model *m, uint32_t una)
     m->una = una;
     while (m->first < m->end && m->unit[m->first].offset + m->unit[m->first].len <= una) m->first++;
 }
+
+static bool flies(const struct unit *u) { return !u->sacked && !u->lost; }
 
 static void compare_record(const struct pair *p, const struct sent *r, uint32_t first, uint32_t n)
 {
@@ -100,10 +107,10 @@ static void compare(const struct pair *p)
 {
     const struct model *m = p->model;
     const struct flight *f = &p->flight;
-    uint32_t sacked = 0, lost = 0, position = 0, open = 0, waiting = 0;
+    uint32_t sacked = 0, lost = 0, position = 0, open = 0, waiting = 0, once = 0;
     for (uint32_t first = m->first; first < m->end; position++) {
         uint32_t n = units_of(m, first);
-        bool any_open = false, any_lost = false;
+        bool any_open = false, any_lost = false, any_once = false;
         assert_true(position < f->count);
         compare_record(p, flight_at(f, position), first, n);
         for (uint32_t i = first; i < first + n; i++) {
@@ -111,6 +118,11 @@ static void compare(const struct pair *p)
             lost += m->unit[i].lost ? m->unit[i].len : 0;
             any_open |= !m->unit[i].sacked;
             any_lost |= m->unit[i].lost;
+            any_once |= flies(&m->unit[i]) && !m->unit[i].again;
+        }
+        if (any_once) {
+            assert_int_equal(flight_next(f, f->once, once), position);
+            once = position + 1;
         }
         if (any_open) { /* each is the next one of the one before, over all that lie between */
             assert_int_equal(flight_next(f, f->open, open), position);
@@ -125,10 +137,47 @@ static void compare(const struct pair *p)
     assert_int_equal(f->count, position);
     assert_int_equal(flight_next(f, f->open, open), f->count);
     assert_int_equal(flight_next(f, f->waiting, waiting), f->count);
+    assert_int_equal(flight_next(f, f->once, once), f->count);
     assert_int_equal(f->sacked_bytes, sacked);
     assert_int_equal(f->lost_bytes, lost);
     const char *wrong = flight_check(f, at(m, m->una), at(m, m->nxt));
     if (wrong) fail_msg("%s", wrong);
+}
+
+/* The last record with a unit once sent and in flight, that went before `us`, or then and ends by `end`. */
+static uint32_t model_once_before(const struct model *m, uint64_t us, uint32_t end)
+{
+    uint32_t found = UINT32_MAX;
+    for (uint32_t i = m->first, position = 0; i < m->end; i++) {
+        const struct unit *u = &m->unit[i];
+        if (i > m->first && u->record != u[-1].record) position++;
+        if (!flies(u) || u->again) continue;
+        if (u->sent_us < us || (u->sent_us == us && u->offset + u->len <= end)) found = position;
+    }
+    return found;
+}
+
+/* Is it in the order of retransmission, with all that belongs to it? */
+static void compare_order(struct pair *p)
+{
+    struct model *m = p->model;
+    struct flight *f = &p->flight;
+    uint32_t listed = 0, wanted = 0, last = f->count;
+    uint64_t before = 0, us = m->now_us - random_below(&p->random, 40);
+    for (uint32_t i = flight_again(f); i < f->count; i = flight_again_next(f, i), listed++) {
+        const struct sent *r = flight_at(f, i);
+        assert_true(sent_flying(r) & r->again);
+        if (p->ordered) assert_true(r->again_us >= before);
+        before = r->again_us;
+        if (r->again_us < p->asked_us) last = i;
+    }
+    for (uint32_t i = 0; i < f->count; i++) wanted += (sent_flying(flight_at(f, i)) & flight_at(f, i)->again) != 0;
+    assert_int_equal(listed, wanted);
+    if (p->ordered) assert_int_equal(flight_again_before(f, p->asked_us, flight_at(f, 0)->start), last);
+    if (us > p->asked_us) p->asked_us = us;
+    uint32_t offset = m->una + random_below(&p->random, m->nxt - m->una + 1);
+    uint32_t once = model_once_before(m, us, offset);
+    assert_int_equal(flight_once_before(f, us, at(m, offset)), once == UINT32_MAX ? f->count : once);
 }
 
 /* ---- steps ---- */
@@ -147,8 +196,8 @@ static void push(struct pair *p)
         assert_memory_equal(&before, &p->flight, sizeof(before)); /* as if nothing had been asked */
         return;
     }
-    const struct sent *r = flight_push(&p->flight, at(m, m->nxt), len, unit, 7);
-    assert_true(r->sent_us == 7 && !r->sacked && !r->lost && !r->again);
+    const struct sent *r = flight_push(&p->flight, at(m, m->nxt), len, unit, m->now_us);
+    assert_true(r->sent_us == m->now_us && !r->sacked && !r->lost && !r->again);
     model_push(m, len, unit);
 }
 
@@ -175,7 +224,7 @@ static void mark(struct pair *p)
         uint64_t units = sent_mask(r, at(m, from), at(m, to));
         if (kind == 0) flight_mark_sacked(f, i, units);
         else if (kind == 1) flight_mark_lost(f, i, units);
-        else flight_mark_again(f, i, units & ~r->sacked, 9);
+        else flight_mark_again(f, i, units & ~r->sacked, m->now_us);
     }
     for (uint32_t i = m->first; i < m->end; i++) {
         struct unit *u = &m->unit[i];
@@ -213,6 +262,7 @@ static void trim(struct pair *p, uint32_t most)
 static void forget(struct pair *p, bool sacked)
 {
     struct model *m = p->model;
+    p->ordered = false;
     if (sacked) flight_forget_sacked(&p->flight);
     else flight_unmark_lost(&p->flight);
     for (uint32_t i = m->first; i < m->end; i++) {
@@ -229,7 +279,10 @@ static void step(struct pair *p, bool filling)
     else if (dice < 90) trim(p, filling ? 3000 : 60000);
     else if (dice < 98) find(p);
     else forget(p, dice == 98);
+    p->model->now_us += random_below(&p->random, 3);
     compare(p);
+    if (p->flight.count) compare_order(p);
+    else p->ordered = true; /* as from the beginning */
 }
 
 static void records_are_what_an_array_of_units_says(void **state)
