@@ -1,7 +1,9 @@
 /* differ_state.c - the states that a socket can be in, and how it gets there. */
 #include "live/differ.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 enum { SETTLE_US = 200, FULL_BUFFER = 16384 };
 
@@ -334,14 +336,34 @@ static void accepted_after_reset(struct differ *d, struct spot *s)
     s->fd = subject_accept(d, s->other, NULL, NULL, SOCK_NONBLOCK);
 }
 
+/* All that the peer has got is known to be acknowledged: no ACK is on its way to make room. */
+static void until_acknowledged(struct differ *d, struct spot *s, ssize_t sent)
+{
+    for (int i = 0; i < 2000; i++) {
+        int queued = 0, arrived = 0;
+        settle(d);
+        CALL(d, ioctl, s->fd, SIOCOUTQ, &queued);
+        ioctl(s->peer, FIONREAD, &arrived);
+        if (queued + arrived == sent) {
+            return;
+        }
+    }
+}
+
 static void full(struct differ *d, struct spot *s)
 {
     static const char data[4096];
     int small = FULL_BUFFER;
+    ssize_t sent = 0, n;
     established(d, s);
     CALL(d, setsockopt, s->fd, SOL_SOCKET, SO_SNDBUF, &small, (socklen_t)sizeof small);
-    for (int refusals = 0; refusals < 2; settle(d)) {
-        refusals = CALL(d, send, s->fd, data, sizeof data, MSG_NOSIGNAL) < 0 ? refusals + 1 : 0;
+    for (int refusals = 0; refusals < 2;) {
+        while ((n = CALL(d, send, s->fd, data, sizeof data, MSG_NOSIGNAL)) > 0) {
+            sent += n;
+            refusals = 0;
+        }
+        refusals++;
+        until_acknowledged(d, s, sent);
     }
 }
 
