@@ -6,6 +6,8 @@ set -u
 group=$1 host=10.9.0.1 ip=10.9.0.2 net=24
 # shellcheck disable=SC2034 # the groups use them
 live=$build/tests/live echo_server=$build/mytcp-echo nc_tool=$build/mytcp-nc
+# shellcheck disable=SC2034
+link_tool=$build/mytcp-link a=10.7.0.1 b=10.7.0.2 # the near and the far end
 
 # it SENTENCE FUNCTION [LIMIT_S]
 it() {
@@ -90,6 +92,30 @@ kernel_server() {
     : >"$tmp/f.kernel"
     background "$live" serve "$@" >"$tmp/f.kernel" 2>&1
     until_true 5 grep -q ready "$tmp/f.kernel" || fail "no server: $(cat "$tmp/f.kernel")"
+}
+
+# The far namespace is that of a sleeping process. It tells its number itself: /proc here still shows
+# the numbers outside the test's own process namespace.
+far_up() {
+    # shellcheck disable=SC2016 # the inner shell's
+    background unshare -n sh -c 'read -r n rest </proc/self/stat
+        echo "$n $(readlink /proc/self/ns/net)" >"$1"
+        exec sleep 100' sh "$tmp/f.far"
+    until_true 5 test -s "$tmp/f.far" || fail "no second namespace"
+    read -r far name <"$tmp/f.far"
+    same "the far namespace" "$name" "$(there readlink /proc/self/ns/net)"
+    there ip link set lo up
+}
+there() { nsenter -t "$far" -n "$@"; }
+
+# join END-A OPTIONS...: a link from END-A to the far kernel; its words to f.link
+join() {
+    local end=$1
+    shift
+    far_up
+    background "$link_tool" --a "$end" --b "lb@$far" --b-ip "$b/24" --seed 1 "$@" >"$tmp/f.link" 2>&1
+    link=$pid
+    until_true 5 grep -q 'are joined' "$tmp/f.link" || fail "no link: $(cat "$tmp/f.link")"
 }
 
 # stop: SIGTERM must end the server with status 0

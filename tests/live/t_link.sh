@@ -1,32 +1,6 @@
 # t_link.sh - mytcp-link: the kernel in two namespaces, and the kernel and libmytcp, over a link that
 # delays, loses and turns round; every byte compared.
 
-link_tool=$build/mytcp-link a=10.7.0.1 b=10.7.0.2
-
-# The far namespace is that of a sleeping process. It tells its number itself: /proc here still shows
-# the numbers outside the test's own process namespace.
-far_up() {
-    # shellcheck disable=SC2016 # the inner shell's
-    background unshare -n sh -c 'read -r n rest </proc/self/stat
-        echo "$n $(readlink /proc/self/ns/net)" >"$1"
-        exec sleep 100' sh "$tmp/f.far"
-    until_true 5 test -s "$tmp/f.far" || fail "no second namespace"
-    read -r far name <"$tmp/f.far"
-    same "the far namespace" "$name" "$(there readlink /proc/self/ns/net)"
-    there ip link set lo up
-}
-there() { nsenter -t "$far" -n "$@"; }
-
-# join END-A OPTIONS...: a link from END-A to the far kernel; its words to f.link
-join() {
-    local end=$1
-    shift
-    far_up
-    background "$link_tool" --a "$end" --b "lb@$far" --b-ip "$b/24" --seed 1 "$@" >"$tmp/f.link" 2>&1
-    link=$pid
-    until_true 5 grep -q 'are joined' "$tmp/f.link" || fail "no link: $(cat "$tmp/f.link")"
-}
-
 kernels() { join la --a-ip "$a/24" "$@"; }
 
 with_library() { # mytcp-echo is the near end
