@@ -300,8 +300,11 @@ uint32_t recovery_packet(const struct recovery *r, seq_t s, seq_t una)
     uint32_t i = r->f ? flight_find(&r->f->sent, s) : 0;
     if (!r->f || i == r->f->sent.count) return 0;
     const struct sent *rec = flight_at(&r->f->sent, i);
-    uint32_t into = seq_len(rec->start, s), from = into - into % rec->unit;
+    uint32_t unit = seq_len(rec->start, s) / rec->unit, from = unit * rec->unit;
     uint32_t end = min_u32(from + rec->unit, rec->len);
+    /* What goes again is cut anew, from its beginning on: what follows may have gone along. */
+    uint64_t along = rec->again >> unit & 1 ? ~rec->sacked >> unit >> 1 : 0;
+    for (; along & 1 && end < rec->len; along >>= 1) end = min_u32(end + rec->unit, rec->len);
     if (seq_gt(una, seq_add(rec->start, from))) from = seq_len(rec->start, una);
     return end - from;
 }

@@ -131,7 +131,8 @@ void recovery_no_new(struct recovery *r);
 void recovery_deserved(struct recovery *r);
 /* The last unit sent, for a tail-loss probe; false if nothing is in flight. */
 bool recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len);
-/* Bytes of the wire packet that `s` was (first) sent in, from una on; 0: it is not in flight. */
+/* Bytes from una on that may have gone in one packet with `s`: those it was first sent with and, if it went again,
+ * what follows in the same record. 0: it is not in flight. */
 uint32_t recovery_packet(const struct recovery *r, seq_t s, seq_t una);
 /* Of the packet that is a record by itself, and starts there. */
 enum recovery_fate recovery_fate(const struct recovery *r, seq_t start);

@@ -107,6 +107,71 @@ SCENARIO(a_notice_about_nothing_in_flight_is_ignored)
     assert_int_equal(wire_info(w).snd_mss, MSS);
 }
 
+/* 5927-7.2a: what would have passed was not dropped for its size */
+SCENARIO(a_notice_about_a_packet_that_would_have_passed_is_ignored)
+{
+    wire_passive(w);
+    WRITE(w, 960);
+    struct wire_packet sent = *OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 960);
+    too_big(w, &sent, 1400);
+    too_big(w, &sent, 1000);
+    QUIET(w);
+    assert_int_equal(wire_info(w).snd_mss, MSS);
+}
+
+/* 1191-3a: what goes again may be larger than what went first with its beginning */
+SCENARIO(a_notice_about_what_was_sent_again_and_cut_anew_is_heeded)
+{
+    w->config.gso_max_bytes = 65535;
+    w->config.tx_csum = 1;
+    wire_passive(w);
+    WRITE(w, 3 * MSS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 3 * MSS, .gso_size = MSS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1301);
+    AT(w, 300 * MS);
+    struct wire_packet again = *OUT(w, .flags = ACK, .seq = 1301, .ack = 1, .len = MSS);
+    too_big(w, &again, 1400);
+    OUT(w, .flags = ACK, .seq = 1301, .ack = 1, .len = 1360);
+}
+
+/* 5927-7.2b: a size that has arrived before is less likely to be wrong than the notice */
+SCENARIO(a_notice_of_less_than_what_has_arrived_counts_only_after_a_timeout)
+{
+    first_of_two(w);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + 2 * MSS);
+    WRITE(w, MSS);
+    struct wire_packet sent = *OUT(w, .flags = ACK, .seq = 1 + 2 * MSS, .ack = 1, .len = MSS);
+    too_big(w, &sent, 700);
+    QUIET(w);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + 3 * MSS); /* it was forged */
+    MARK(w);
+    WRITE(w, MSS);
+    sent = *OUT(w, .flags = ACK, .seq = 1 + 3 * MSS, .ack = 1, .len = MSS);
+    AT(w, wire_info(w).rto_us);
+    OUT(w, .flags = ACK, .seq = 1 + 3 * MSS, .ack = 1, .len = MSS);
+    too_big(w, &sent, 700);
+    QUIET(w);
+    AT(w, 3 * wire_info(w).rto_us / 2);
+    OUT(w, .flags = ACK, .seq = 1 + 3 * MSS, .ack = 1, .len = 660);
+}
+
+/* 1191-6.3b */
+SCENARIO(a_path_that_grows_causes_no_retransmission)
+{
+    w->config.mtu_bytes = w->mtu = 1000;
+    wire_passive(w);
+    WRITE(w, 2 * 960);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 960);
+    OUT(w, .flags = ACK, .seq = 961, .ack = 1, .len = 960);
+    assert_int_equal(mytcp_set_mtu(w->stack, 1500), 0);
+    w->mtu = 1500;
+    QUIET(w);
+    AT(w, 300 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 960);
+}
+
 /* 1191-7 and 1191-6.4c: shared by destination, and the MSS option stays */
 SCENARIO(a_second_connection_to_the_same_host_starts_with_what_was_learned)
 {
@@ -204,4 +269,8 @@ WIRE_MAIN(WIRE_TEST(what_was_too_big_is_sent_again_in_smaller_segments),
           WIRE_TEST(a_second_connection_to_the_same_host_starts_with_what_was_learned),
           WIRE_TEST(what_was_learned_is_forgotten_after_ten_minutes),
           WIRE_TEST(connections_follow_the_devices_mtu), WIRE_TEST(an_mtu_out_of_range_is_einval),
-          WIRE_TEST(a_retransmission_fits_the_new_mtu), WIRE_TEST(the_smallest_mtu_works))
+          WIRE_TEST(a_retransmission_fits_the_new_mtu), WIRE_TEST(the_smallest_mtu_works),
+          WIRE_TEST(a_notice_about_a_packet_that_would_have_passed_is_ignored),
+          WIRE_TEST(a_notice_about_what_was_sent_again_and_cut_anew_is_heeded),
+          WIRE_TEST(a_notice_of_less_than_what_has_arrived_counts_only_after_a_timeout),
+          WIRE_TEST(a_path_that_grows_causes_no_retransmission))
