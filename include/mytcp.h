@@ -134,7 +134,7 @@ struct mytcp_config {
     /* IPv4 */
     uint32_t ttl;                /* default 64 */
     uint32_t reass_max_bytes;    /* default 256 KiB, 0 turns reassembly off */
-    uint32_t reass_timeout_us;   /* default 15 s */
+    uint32_t reass_timeout_us;   /* default 15 s; then the sender is told by ICMP (RFC 1122 3.3.2) */
     uint32_t pmtu_min_bytes;     /* floor of a learned path MTU; default 552 */
     uint32_t pmtu_timeout_us;    /* after this a larger path MTU than the learned one is tried; default
                                     600 s, at least 300 s (RFC 1191 3), UINT32_MAX: never */
@@ -142,7 +142,8 @@ struct mytcp_config {
                                     4821): 0 not looked for; 1 (default) found by timeouts, and the path
                                     searched by probes from then on; 2 searched from the beginning */
     uint32_t mtu_base_bytes;     /* size of packets that such a search begins with; default 1024 */
-    uint32_t mtu_black_hole_timeouts; /* of full-sized data in a row, until it goes smaller; default 2 */
+    uint32_t mtu_black_hole_timeouts; /* of full-sized data in a row, until it goes smaller; default 2. Data of up to
+                                       * mtu_base_bytes: twice as many */
     uint32_t port_min, port_max; /* ephemeral ports; default 16384..65535 */
 };
 

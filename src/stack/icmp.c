@@ -57,7 +57,7 @@ static bool allowed(struct mytcp_stack *s, const struct ip4_header *ip)
 }
 
 /* Never about an ICMP error, a later fragment, or a packet to or from more than one host: the caller has
- * seen to the addresses, and ICMP itself never comes here. */
+ * seen to the addresses, and to it that of ICMP only echo requests come here. */
 void icmp_send_error(struct mytcp_stack *s, uint8_t type, uint8_t code, const uint8_t *packet,
                      const struct ip4_header *ip)
 {
@@ -66,6 +66,13 @@ void icmp_send_error(struct mytcp_stack *s, uint8_t type, uint8_t code, const ui
     if (!r) return;
     r->len = icmp_build_error(r->bytes, s->addr, (uint8_t)s->config.ttl, type, code, packet, ip);
     raw_queue(s, r);
+}
+
+/* A datagram whose other fragments did not come (RFC 1122 3.3.2); of ICMP only what is no error for certain. */
+void icmp_late(void *stack, const uint8_t *packet, const struct ip4_header *ip)
+{
+    if (ip->protocol == IP4_PROTO_ICMP && packet[ip->header_len] != ICMP_ECHO) return;
+    icmp_send_error(stack, ICMP_TIME_EXCEEDED, ICMP_EXCEEDED_REASSEMBLY, packet, ip);
 }
 
 static enum drop_reason echo(struct mytcp_stack *s, const struct ip4_header *ip, const uint8_t *packet)

@@ -223,12 +223,24 @@ void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, union tcp_
 
 /* ---- digest ---- */
 
+static void digest_path(const struct tcb *t, uint32_t m[6])
+{
+    m[0] = t->path_proven;
+    if (!t->bulk) return;
+    const struct path_mtu *p = &t->bulk->path;
+    m[1] = (uint32_t)p->eff << 16 | p->high;
+    m[2] = (uint32_t)p->probe << 16 | p->claim;
+    m[3] = (uint32_t)p->saved << 16 | (uint32_t)(p->repairing | p->told << 1 | p->fell << 2 | p->news << 3);
+    m[4] = (uint32_t)p->at_us;
+    m[5] = (uint32_t)(p->at_us >> 32);
+}
+
 /* Sums, so that the order of the table does not matter. */
 static bool digest_node(void *ctx, struct table_node *link)
 {
     const struct node *n = (const struct node *)link;
     static const struct siphash_key key = {0x6d79746370, 0x646967657374};
-    uint32_t m[24] = {n->kind, n->local.v, n->peer.v, (uint32_t)n->local_port << 16 | n->peer_port};
+    uint32_t m[30] = {n->kind, n->local.v, n->peer.v, (uint32_t)n->local_port << 16 | n->peer_port};
     if (n->kind == NODE_SOCK) {
         const struct tcb *t = &((const struct sock *)n)->tcb;
         uint64_t deadline = tcb_deadline(t);
@@ -238,6 +250,7 @@ static bool digest_node(void *ctx, struct table_node *link)
                             t->sendq.len,     t->recvq.readable, t->recvq.ooo_bytes, t->ts_recent,
                             (uint32_t)deadline, (uint32_t)(deadline >> 32), t->backoff, t->recovery.mode};
         memcpy(m + 4, state, sizeof(state));
+        digest_path(t, m + 4 + sizeof(state) / sizeof(state[0]));
     } else if (n->kind == NODE_HALF) {
         const struct half_open *h = &((const struct half *)n)->rec;
         m[4] = h->irs.v;

@@ -21,6 +21,7 @@ struct reass_datagram {
     uint64_t deadline_us;
     size_t bytes; /* charged for it, this struct included */
     ip4_addr src, dst;
+    struct ip4_header first; /* of the fragment at 0; all zero: it has not come */
     enum drop_reason discarded; /* DROP_NONE, or why */
     uint32_t received;          /* bytes of payload */
     uint32_t reach;             /* the furthest end of a fragment so far */
@@ -29,7 +30,7 @@ struct reass_datagram {
     uint8_t protocol;
     uint8_t ecn_seen; /* a bit for each of the four codepoints */
     uint8_t count;
-    uint8_t header[IP4_HEADER_LEN]; /* of the first fragment */
+    uint8_t quote[REASS_QUOTE]; /* its bytes */
 };
 
 /* ---- memory ---- */
@@ -256,8 +257,10 @@ static enum drop_reason add_fragment(struct reass *r, struct reass_datagram *d,
     d->reach = max_u32(d->reach, (uint32_t)f->offset + f->len);
     if (!f->more)
         d->end = d->reach;
-    if (f->offset == 0)
-        memcpy(d->header, packet, IP4_HEADER_LEN);
+    if (f->offset == 0) {
+        d->first = *h;
+        memcpy(d->quote, packet, min_u32(h->total_len, REASS_QUOTE));
+    }
     d->ecn_seen |= (uint8_t)(1 << (h->tos & ECN_MASK));
     return DROP_NONE;
 }
@@ -266,7 +269,7 @@ static enum drop_reason add_fragment(struct reass *r, struct reass_datagram *d,
 
 static void write_header(uint8_t *out, const struct reass_datagram *d)
 {
-    memcpy(out, d->header, IP4_HEADER_LEN);
+    memcpy(out, d->quote, IP4_HEADER_LEN);
     out[0] = 4 << 4 | IP4_HEADER_LEN / 4;
     if (d->ecn_seen & 1 << ECN_CE)
         out[1] |= ECN_CE;
@@ -322,12 +325,16 @@ uint64_t reass_deadline(const struct reass *r)
     return r->oldest ? r->oldest->deadline_us : UINT64_MAX;
 }
 
-unsigned reass_expire(struct reass *r, uint64_t now_us)
+unsigned reass_expire(struct reass *r, uint64_t now_us, reass_late *late, void *ctx)
 {
     unsigned timed_out = 0;
     while (r->oldest && r->oldest->deadline_us <= now_us) {
-        timed_out += r->oldest->discarded == DROP_NONE;
-        remove_datagram(r, r->oldest);
+        struct reass_datagram *d = r->oldest;
+        bool waited = d->discarded == DROP_NONE;
+        timed_out += waited;
+        if (late && waited && d->first.header_len)
+            late(ctx, d->quote, &d->first);
+        remove_datagram(r, d);
     }
     return timed_out;
 }

@@ -20,7 +20,11 @@
 #include "util/mem.h"
 #include "wire/ip4.h"
 
-enum { REASS_DATAGRAMS = 64, REASS_FRAGMENTS = 64 }; /* at a time; of one datagram */
+enum {
+    REASS_DATAGRAMS = 64, /* at a time */
+    REASS_FRAGMENTS = 70, /* of one datagram: 576 bytes may come in the smallest pieces (RFC 791 3.2) */
+    REASS_QUOTE = IP4_HEADER_MAX + 8 /* bytes of the first fragment, for an error about it */
+};
 
 struct reass_datagram;
 
@@ -60,7 +64,9 @@ enum drop_reason reass_input(struct reass *r, const struct ip4_header *h, const 
 
 /* When reass_expire is to be called next; UINT64_MAX if nothing waits. */
 uint64_t reass_deadline(const struct reass *r);
-/* Forget what is due. Returns how many datagrams timed out; those discarded before do not count. */
-unsigned reass_expire(struct reass *r, uint64_t now_us);
+/* Forget what is due. Returns how many datagrams timed out; those discarded before do not count. `late` is told of
+ * each of them whose first fragment had come: its header and REASS_QUOTE bytes of it, or all; NULL: nobody is. */
+typedef void reass_late(void *ctx, const uint8_t *packet, const struct ip4_header *ip);
+unsigned reass_expire(struct reass *r, uint64_t now_us, reass_late *late, void *ctx);
 
 #endif

@@ -130,7 +130,7 @@ static void expire_one(struct mytcp_stack *s, struct wheel_timer *timer)
     } else if (timer == &s->starved_timer) {
         return; /* relieve_memory feeds them */
     } else if (timer == &s->reass_timer) {
-        s->stats.drops[DROP_FRAG_TIMEOUT] += reass_expire(&s->reass, s->env.now_us);
+        s->stats.drops[DROP_FRAG_TIMEOUT] += reass_expire(&s->reass, s->env.now_us, icmp_late, s);
         wheel_set(&s->wheel, &s->reass_timer, reass_deadline(&s->reass));
     } else {
         struct active *a = (struct active *)((char *)timer - offsetof(struct active, timer));

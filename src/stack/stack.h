@@ -308,6 +308,8 @@ enum drop_reason tcp_demux(struct mytcp_stack *s, const struct tcp_segment *seg,
 enum drop_reason icmp_input(struct mytcp_stack *s, const struct ip4_header *ip, uint8_t *packet);
 void icmp_send_error(struct mytcp_stack *s, uint8_t type, uint8_t code, const uint8_t *packet,
                      const struct ip4_header *ip);
+/* A reass_late of the stack. */
+void icmp_late(void *stack, const uint8_t *packet, const struct ip4_header *ip);
 /* Queue an answer from no connection; false if there is no room for it. */
 bool reply_queue(struct mytcp_stack *s, const struct tcp_segment *seg);
 /* May there be one more answer to this peer now? */

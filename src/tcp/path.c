@@ -84,11 +84,14 @@ static bool black_hole(struct tcb *t, struct tcp_env *env, const struct mtu_rule
 {
     uint32_t again = t->retries + 1u;
     bool explained = t->soft_error && t->error != ETIMEDOUT; /* by a router (RFC 4821 7.7) */
-    if (!env->params.mtu_probing || again < env->params.mtu_black_hole_timeouts || explained) return false;
+    uint32_t size = min_u32(packet_size(t, t->snd_una), tcb_path_mtu(t, env)); /* as it went last */
+    /* What nearly every path carries is suspected later, unless more than that was suspected before. */
+    bool small = size <= r->base && tcb_path_mtu(t, env) > r->base;
+    uint32_t enough = env->params.mtu_black_hole_timeouts * (small ? 2u : 1u);
+    if (!env->params.mtu_probing || again < enough || explained) return false;
     struct path_mtu *p = path(t, env);
     if (!p) return false;
     uint64_t at_us = can_probe(t, env) ? env->now_us : env->now_us + min_u64(r->interval_us, INT64_MAX);
-    uint32_t size = min_u32(packet_size(t, t->snd_una), tcb_path_mtu(t, env)); /* as it went last */
     if (!path_mtu_black_hole(p, r, tcb_mtu_limit(t, env), t->path_proven, size, at_us)) return false;
     env->count.mtu_black_holes++;
     return true;

@@ -102,12 +102,12 @@ bool path_mtu_black_hole(struct path_mtu *p, const struct mtu_rules *rules, uint
                          uint32_t size, uint64_t at_us)
 {
     uint32_t eff = path_mtu_size(p, limit), saved = p->saved;
-    uint32_t mtu = saved ? saved : max_u32(proven, rules->base);
-    if (mtu >= eff) mtu = eff > rules->base ? rules->base : eff / 2; /* what had arrived does so no more */
+    uint32_t mtu = saved ? saved : max_u32(proven, rules->base), top = min_u32(size, eff);
+    if (mtu >= top) mtu = top > rules->base ? rules->base : top / 2; /* what had arrived does so no more */
     mtu = max_u32(mtu, rules->floor);
-    if (mtu >= eff || size <= mtu) return false;
+    if (mtu >= top) return false;
     lower(p, mtu);
-    if (saved) p->high = (uint16_t)(eff - 1);
+    if (mtu == saved) p->high = (uint16_t)(eff - 1);
     p->at_us = max_u64(p->at_us, at_us);
     p->told = false;
     p->fell = true;

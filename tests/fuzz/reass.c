@@ -185,7 +185,7 @@ static void step(struct world *w, struct input *in)
     uint8_t what = take8(in);
     if (what >= 0xf0) {
         w->now_us += (uint64_t)take8(in) * 10000;
-        reass_expire(&w->reass, w->now_us);
+        reass_expire(&w->reass, w->now_us, NULL, NULL);
         check_bounds(w);
         return;
     }

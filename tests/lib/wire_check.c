@@ -15,15 +15,15 @@ static bool before(uint32_t a, uint32_t b)
 static const char *check_ip(struct wire *w, const struct wire_packet *p)
 {
     if (p->bytes[4] | p->bytes[5])
-        return "IP ID is not 0"; /* 6864-4.1b */
+        return "IP ID is not 0"; /* 6864-4.1b, 9293-MAY-4 */
     if (p->bytes[6] != 0x40 || p->bytes[7] != 0)
-        return "DF is not set, or it is a fragment"; /* 791-3.1c */
+        return "DF is not set, or it is a fragment"; /* 791-3.1c, 7323-5.7, 1191-3f */
     if (p->bytes[8] != w->config.ttl)
         return "TTL is not the configured one"; /* 9293-MUST-49 */
     if (p->src != w->our_addr)
-        return "the source address is not ours";
+        return "the source address is not ours"; /* 9293-MUST-45, 1122-3.2.1.3c */
     if (p->gso_size == 0)
-        return p->len > w->mtu ? "longer than the MTU" : NULL;
+        return p->len > w->mtu ? "longer than the MTU" : NULL; /* 1122-3.3.3a */
     uint32_t header = p->len - p->payload_len;
     if (p->protocol != 6 || p->len > w->config.gso_max_bytes)
         return "a super-segment that the device did not ask for";
@@ -86,7 +86,7 @@ static const char *check_options(const struct wire_conn *c, const struct wire_pa
 {
     bool ts = c->our_ts && c->peer_ts;
     if (p->mss || p->wscale || p->sackok)
-        return "an option of a SYN without SYN"; /* 2018-2, 7323-2.2c */
+        return "an option of a SYN without SYN"; /* 2018-2, 7323-2.2c, 9293-MUST-65 */
     if (p->ts != ts)
         return ts ? "timestamps were negotiated but are missing"
                   : "timestamps were not negotiated"; /* 7323-3.2b */
@@ -163,11 +163,11 @@ static const char *check_tcp(struct wire *w, struct wire_packet *p)
     if (!(p->flags & URG) && p->urg)
         return "an urgent pointer without the flag";
     if (p->ts && c->tsval_high && before(p->tsval, c->tsval_high))
-        return "TSval goes back";
+        return "TSval goes back"; /* 7323-5.4b */
     if (p->ts)
         c->tsval_high = c->tsval_seen = p->tsval;
     if (p->ts && !(p->flags & ACK) && p->tsecr)
-        return "TSecr without ACK"; /* 7323-3.2a */
+        return "TSecr without ACK"; /* 7323-3.2a, 7323-3.2c */
     return check_sequence(w, c, p);
 }
 

@@ -188,7 +188,7 @@ static const char *parse_options(struct wire_packet *p, const uint8_t *o, const 
             continue;
         }
         if (end - o < 2 || o[1] < 2 || o[1] > end - o)
-            return "malformed options";
+            return "malformed options"; /* 9293-MUST-68 */
         unsigned kind = o[0], len = o[1];
         if (kind == 2 && len == 4) {
             p->mss = get16(o + 2);

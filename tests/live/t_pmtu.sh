@@ -37,7 +37,7 @@ upload() { # LIMIT-MS
     at_least IpFragFails 1 "$(counter IpFragFails)"
 }
 
-# Two timeouts, of 200 and 400 ms and the round trip, find that it is the size (RFC 4821 7.7).
+# G233, 4821-7.7: two timeouts, of 200 and 400 ms and the round trip, find that it is the size
 download_in_silence() {
     narrow_way
     silent
@@ -45,6 +45,7 @@ download_in_silence() {
     same IcmpOutMsgs 0 "$(counter IcmpOutMsgs)"
 }
 
+# G233, 4821-7.7
 upload_in_silence() {
     narrow_way
     silent
@@ -52,24 +53,21 @@ upload_in_silence() {
     same IcmpOutMsgs 0 "$(counter IcmpOutMsgs)"
 }
 
-# A word from the router spares them.
+# 1191-3a: a word from the router spares them
 download_told() {
     narrow_way
     download 500
     at_least IcmpOutDestUnreachs 1 "$(counter IcmpOutDestUnreachs)"
 }
 
+# 1191-3a
 upload_told() {
     narrow_way
     upload 500
     at_least IcmpOutDestUnreachs 1 "$(counter IcmpOutDestUnreachs)"
 }
 
-# G233, 4821-7.7
 it "a download by curl finds that a silent router loses what is large" download_in_silence
-# G233, 4821-7.7
 it "an upload to a kernel finds that a silent router loses what is large" upload_in_silence
-# 1191-3a
 it "a download by curl heeds a router's word at once" download_told
-# 1191-3a
 it "an upload to a kernel heeds a router's word at once" upload_told

@@ -113,10 +113,10 @@ static bool queue_in(struct world *w, struct link *l, uint32_t len, uint64_t *se
     return true;
 }
 
-/* The packet is too long for the link: its router says so, if that gets through. */
+/* The packet is too long for the link: its router says so, if it does, and if that gets through. */
 static void too_long(struct world *w, uint32_t from, const struct packet *p)
 {
-    if (!draw(w, 1 - from).lost) {
+    if (!w->link[from].faults.silent && !draw(w, 1 - from).lost) {
         uint16_t mtu = (uint16_t)w->link[from].faults.mtu;
         events_add(&w->events, w->now_us + w->link[from].faults.delay_us, EVENT_PACKET, from,
                    packet_frag_needed(p, inet_addr(ROUTER), mtu));

@@ -112,6 +112,9 @@ static void mtu(struct setup *s, struct rng *r)
     s->faults.mtu = rng_chance(r, 300000) ? rng_u32(r, 576, 1400) : 0;
     s->faults.loss_ppm = rng_chance(r, 300000) ? 10000 : 0;
     s->faults.delay_us = (uint32_t)rng_log(r, 1000, 50 * MS);
+    s->faults.silent = rng_chance(r, 300000);
+    for (int i = 0; i < 2; i++)
+        s->config[i].mtu_probing = rng_chance(r, 500000) ? 1 : 2;
 }
 
 static void partition(struct setup *s, struct rng *r)

@@ -76,6 +76,7 @@ struct faults {
     uint64_t rate_bytes_per_s;        /* 0: no limit */
     uint32_t queue_bytes;             /* of the rate limit */
     uint32_t mtu;                     /* 0: no limit */
+    bool silent;                      /* about packets above mtu: they are lost without a word */
     uint32_t batch_us;                /* arrivals come in batches this far apart; 0: singly */
     bool cut;                         /* partition: everything is lost */
 };

@@ -232,7 +232,7 @@ static void a_later_fragment_that_looks_like_a_segment_is_not_delivered_alone(vo
     w->bytes = syn;
     assert_waits(w, 16, 24, true);
     assert_waits(w, 40, 24, false);
-    assert_int_equal(reass_expire(&w->reass, T0 + TIMEOUT), 1);
+    assert_int_equal(reass_expire(&w->reass, T0 + TIMEOUT, NULL, NULL), 1);
 }
 
 static void the_datagram_lasts_until_the_next_fragment(void **state)
@@ -240,7 +240,7 @@ static void the_datagram_lasts_until_the_next_fragment(void **state)
     struct fragments *w = *state;
     assert_waits(w, 0, 8, true);
     assert_completes(w, 8, 8, false, 16);
-    reass_expire(&w->reass, T0 + 10 * (uint64_t)TIMEOUT);
+    reass_expire(&w->reass, T0 + 10 * (uint64_t)TIMEOUT, NULL, NULL);
     assert_whole(w, 16);
     assert_true(w->mem.used > 0);
     w->protocol = IP4_PROTO_TCP;
@@ -285,7 +285,7 @@ static void whatever_is_delivered_is_what_one_sender_sent(void **state)
             assert_whole(w, w->len - IP4_HEADER_LEN);
             delivered++;
         }
-        reass_expire(&w->reass, w->now_us);
+        reass_expire(&w->reass, w->now_us, NULL, NULL);
     }
     assert_true(delivered > 100);
 }

@@ -22,10 +22,10 @@ static void a_datagram_expires_exactly_at_its_own_deadline(void **state)
     w->now_us += 1000;
     assert_waits(w, 8, 8, true); /* which moves nothing */
     assert_int_equal(reass_deadline(&w->reass), T0 + TIMEOUT);
-    assert_int_equal(reass_expire(&w->reass, T0 + TIMEOUT - 1), 0);
-    assert_int_equal(reass_expire(&w->reass, T0 + TIMEOUT), 1);
+    assert_int_equal(reass_expire(&w->reass, T0 + TIMEOUT - 1, NULL, NULL), 0);
+    assert_int_equal(reass_expire(&w->reass, T0 + TIMEOUT, NULL, NULL), 1);
     assert_int_equal(reass_deadline(&w->reass), T0 + 10 + TIMEOUT);
-    assert_int_equal(reass_expire(&w->reass, T0 + 10 + TIMEOUT), 1);
+    assert_int_equal(reass_expire(&w->reass, T0 + 10 + TIMEOUT, NULL, NULL), 1);
     assert_int_equal(w->mem.used, 0);
 }
 
@@ -36,7 +36,7 @@ static void a_fragment_after_the_deadline_begins_a_new_datagram(void **state)
     assert_waits(w, 0, 8, true);
     w->now_us += TIMEOUT;
     assert_waits(w, 8, 8, false); /* though nobody has called reass_expire */
-    assert_int_equal(reass_expire(&w->reass, w->now_us), 1);
+    assert_int_equal(reass_expire(&w->reass, w->now_us, NULL, NULL), 1);
     assert_completes(w, 0, 8, true, 16);
 }
 
@@ -46,7 +46,7 @@ static void a_discarded_datagram_expires_uncounted_and_its_id_is_free_again(void
     assert_waits(w, 0, 16, true);
     assert_int_equal(give(w, 8, 8, true), DROP_FRAG_OVERLAP);
     assert_int_equal(reass_deadline(&w->reass), T0 + TIMEOUT);
-    assert_int_equal(reass_expire(&w->reass, T0 + TIMEOUT), 0);
+    assert_int_equal(reass_expire(&w->reass, T0 + TIMEOUT, NULL, NULL), 0);
     assert_int_equal(w->mem.used, 0);
     w->now_us += TIMEOUT;
     assert_waits(w, 0, 16, true);
@@ -155,7 +155,7 @@ static void a_limit_of_zero_turns_it_off(void **state)
     assert_int_equal(give(w, 0, 8, true), DROP_FRAG_LIMIT);
     w->reass = (struct reass){0};
     assert_int_equal(give(w, 0, 8, true), DROP_FRAG_LIMIT);
-    assert_int_equal(reass_expire(&w->reass, UINT64_MAX), 0);
+    assert_int_equal(reass_expire(&w->reass, UINT64_MAX, NULL, NULL), 0);
     assert_int_equal(reass_deadline(&w->reass), UINT64_MAX);
     assert_int_equal(w->mem.peak, 0);
 }

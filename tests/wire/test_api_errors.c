@@ -308,6 +308,10 @@ SCENARIO(configurations_that_cannot_be_are_einval)
     assert_null(mytcp_create(&bad, now));
     assert_int_equal(errno, EINVAL);
     bad = w->config;
+    bad.ttl = 0; /* 1122-3.2.1.7a */
+    assert_null(mytcp_create(&bad, now));
+    assert_int_equal(errno, EINVAL);
+    bad = w->config;
     bad.delayed_ack_us = 500001;
     assert_null(mytcp_create(&bad, now));
     assert_int_equal(errno, EINVAL);

@@ -304,9 +304,17 @@ SCENARIO(an_error_is_reported_once)
     assert_int_equal(wire_so_error(w), 0);
 }
 
-/* 9293-MUST-48, 9293-SHLD-21, 1122-3.4: the Diffserv field is the application's, in every segment,
- * and may
- * change */
+/* 1122-3.2.1.6 */
+SCENARIO(the_diffserv_field_is_0_unless_set)
+{
+    wire_passive(w);
+    assert_int_equal(wire_option(w, IPPROTO_IP, IP_TOS), 0);
+    WRITE(w, 10);
+    assert_int_equal(OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10)->bytes[1], 0);
+}
+
+/* 9293-MUST-48, 9293-SHLD-21, 9293-SHLD-22, 9293-SHLD-23, 1122-3.4: the Diffserv field is the application's, in
+ * every segment, and may change */
 SCENARIO(ip_tos_is_in_all_that_a_connection_sends)
 {
     wire_listen(w, 4);
@@ -319,6 +327,11 @@ SCENARIO(ip_tos_is_in_all_that_a_connection_sends)
     w->fd = mytcp_accept(w->stack, w->listener, NULL, NULL, SOCK_NONBLOCK);
     WRITE(w, 10);
     assert_int_equal(OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10)->bytes[1], 0xb8);
+    static struct wire_packet again;
+    while (!wire_poll(w, &again))
+        w->now_us += 10 * MS;
+    assert_int_equal(again.payload_len, 10);
+    assert_int_equal(again.bytes[1], 0xb8);
     wire_set(w, IPPROTO_IP, IP_TOS, 0x28);
     IN(w, .flags = ACK, .seq = 1, .ack = 11, .len = 10);
     assert_int_equal(OUT(w, .flags = ACK, .seq = 11, .ack = 11)->bytes[1], 0x28);
@@ -341,4 +354,5 @@ WIRE_MAIN(WIRE_TEST(io_checks_its_pointers_and_lengths),
           WIRE_TEST(a_blocking_socket_without_a_driver_is_eagain), WIRE_TEST(shutdown_checks_how),
           WIRE_TEST(poll_and_wait_check_their_arguments), WIRE_TEST(wait_reports_what_is_watched),
           WIRE_TEST(an_error_is_reported_once),
+          WIRE_TEST(the_diffserv_field_is_0_unless_set),
           WIRE_TEST(ip_tos_is_in_all_that_a_connection_sends))

@@ -191,7 +191,7 @@ SCENARIO(no_error_aborts_an_established_connection)
     QUIET(w);
 }
 
-/* G230, 5927-4.1, B11: each part of the quote must fit */
+/* G230, 5927-4.1, B11, 1122-3.2.2c: each part of the quote must fit */
 SCENARIO(an_error_that_quotes_nothing_in_flight_is_ignored)
 {
     wire_aim(w, true);
@@ -214,6 +214,61 @@ SCENARIO(an_error_that_quotes_nothing_in_flight_is_ignored)
     }
     free(bad);
     free(syn);
+}
+
+/* 9293-MUST-54, 5927-5.2b */
+SCENARIO(an_error_is_for_the_connection_that_it_quotes)
+{
+    wire_passive(w);
+    int other = w->fd;
+    WRITE(w, 1000);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1000);
+    w->peer_port++;
+    wire_passive(w);
+    WRITE(w, 1000);
+    struct wire_packet sent = *OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1000);
+    error_about(w, 3, 1, 0, &sent);
+    assert_int_equal(wire_so_error(w), EHOSTUNREACH);
+    error_about(w, 3, 4, 800, &sent);
+    assert_int_equal(wire_info(w).snd_mss, 760);
+    w->fd = other;
+    assert_int_equal(wire_so_error(w), 0);
+    assert_int_equal(wire_info(w).snd_mss, 1460);
+}
+
+/* 9293-MUST-55, 1122-3.2.2.2 */
+SCENARIO(source_quench_and_redirect_change_nothing)
+{
+    static const uint8_t types[] = {4, 5, 5, 5, 5}, codes[] = {0, 0, 1, 2, 3};
+    wire_passive(w);
+    WRITE(w, 1000);
+    struct wire_packet sent = *OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1000);
+    struct mytcp_conn_info before = wire_info(w);
+    for (unsigned i = 0; i < sizeof(types); i++) {
+        assert_string_equal(error_about(w, types[i], codes[i], 0x0a000009, &sent), "icmp_ignored");
+        QUIET(w);
+        assert_int_equal(wire_info(w).cwnd, before.cwnd);
+        assert_int_equal(wire_info(w).ssthresh, before.ssthresh);
+        assert_int_equal(wire_info(w).snd_mss, before.snd_mss);
+        assert_int_equal(wire_so_error(w), 0);
+    }
+}
+
+/* 1122-3.2.2.4, 1122-3.2.2.5 */
+SCENARIO(time_exceeded_and_parameter_problem_are_told)
+{
+    static const struct {
+        uint8_t type, code;
+        int error;
+    } cases[] = {{11, 0, EHOSTUNREACH}, {11, 1, EHOSTUNREACH}, {12, 0, EPROTO}, {12, 1, EPROTO}};
+    wire_passive(w);
+    WRITE(w, 1000);
+    struct wire_packet sent = *OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1000);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_string_equal(error_about(w, cases[i].type, cases[i].code, 0, &sent), "");
+        assert_int_equal(wire_so_error(w), cases[i].error);
+        STATE(w, TCP_ESTABLISHED);
+    }
 }
 
 /* P12 */
@@ -347,6 +402,9 @@ WIRE_MAIN(WIRE_TEST(an_echo_request_is_answered_with_its_own_data),
           WIRE_TEST(a_soft_error_about_our_syn_becomes_the_errno_of_the_failure),
           WIRE_TEST(no_error_aborts_an_established_connection),
           WIRE_TEST(an_error_that_quotes_nothing_in_flight_is_ignored),
+          WIRE_TEST(an_error_is_for_the_connection_that_it_quotes),
+          WIRE_TEST(source_quench_and_redirect_change_nothing),
+          WIRE_TEST(time_exceeded_and_parameter_problem_are_told),
           WIRE_TEST(an_error_with_a_short_or_broken_quote_is_dropped),
           WIRE_TEST(udp_to_us_draws_port_unreachable),
           WIRE_TEST(an_unknown_protocol_draws_protocol_unreachable), WIRE_TEST(errors_are_limited),

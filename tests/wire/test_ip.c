@@ -179,7 +179,7 @@ SCENARIO(destinations_that_are_not_ours_are_dropped)
     unharmed(w);
 }
 
-/* 9293-GEN-29: TTL 0 and 1, TOS, ID, DF: of no meaning to the receiver (1122-3.2.1.7b) */
+/* 6864-4.1a, 9293-GEN-29: TTL 0 and 1, TOS, ID, DF: of no meaning to the receiver (1122-3.2.1.7b) */
 SCENARIO(fields_without_meaning_for_a_receiver_are_ignored)
 {
     established(w);
@@ -201,11 +201,12 @@ static void with_ip_options(const uint8_t *options, unsigned len)
     fix();
 }
 
-/* 1122-3.2.1.8a */
+/* 1122-3.2.1.8a, 1122-3.2.1.8b, 6814-1, 9293-MUST-50, 9293-MAY-10, 9293-MAY-11: record route, timestamp, security,
+ * stream identifier, traceroute, unknown */
 SCENARIO(ip_options_are_skipped_by_length)
 {
-    static const uint8_t options[] = {1, 7, 7, 4, 0, 0, 0, 1, 130, 11,
-                                      0, 0, 0, 0, 0, 0, 0, 0, 0,   0};
+    static const uint8_t options[] = {1, 7, 3, 4, 68, 4, 5, 0, 130, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                      136, 4, 9, 9, 82, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 30, 4, 9, 9, 0};
     established(w);
     with_ip_options(options, sizeof(options));
     good = p;
@@ -299,7 +300,7 @@ SCENARIO(malformed_tcp_options_drop_a_syn)
     assert_int_equal(wire_stats(w).half_open, 0);
 }
 
-/* P08 */
+/* 9293-MUST-4, P08 */
 SCENARIO(tcp_options_of_wrong_length_are_ignored_and_the_first_of_two_counts)
 {
     static const uint8_t options[] = {2,    3, 9, 1, 3, 2,   8, 4, 1, 1, 2, 4, 0x03,

@@ -172,6 +172,15 @@ SCENARIO(a_path_that_grows_causes_no_retransmission)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 960);
 }
 
+/* 9293-MAY-3: also where it says no more than its absence would */
+SCENARIO(the_mss_option_is_sent_always)
+{
+    w->config.mtu_bytes = w->mtu = 576;
+    wire_listen(w, 4);
+    IN(w, .flags = SYN, .mss = 1460);
+    OUT(w, .flags = SYN | ACK, .ack = 1, .mss = 536);
+}
+
 /* 1191-7 and 1191-6.4c: shared by destination, and the MSS option stays */
 SCENARIO(a_second_connection_to_the_same_host_starts_with_what_was_learned)
 {
@@ -187,7 +196,7 @@ SCENARIO(a_second_connection_to_the_same_host_starts_with_what_was_learned)
     assert_int_equal(wire_info(w).snd_mss, MSS);
 }
 
-/* B12, 1191-6.3a: 10 minutes, and no sooner than 5 (1191-3e) */
+/* B12, 1191-6.3a: 10 minutes, and no sooner than 5 */
 SCENARIO(what_was_learned_is_forgotten_after_ten_minutes)
 {
     struct wire_packet first = first_of_two(w);
@@ -270,6 +279,7 @@ WIRE_MAIN(WIRE_TEST(what_was_too_big_is_sent_again_in_smaller_segments),
           WIRE_TEST(what_was_learned_is_forgotten_after_ten_minutes),
           WIRE_TEST(connections_follow_the_devices_mtu), WIRE_TEST(an_mtu_out_of_range_is_einval),
           WIRE_TEST(a_retransmission_fits_the_new_mtu), WIRE_TEST(the_smallest_mtu_works),
+          WIRE_TEST(the_mss_option_is_sent_always),
           WIRE_TEST(a_notice_about_a_packet_that_would_have_passed_is_ignored),
           WIRE_TEST(a_notice_about_what_was_sent_again_and_cut_anew_is_heeded),
           WIRE_TEST(a_notice_of_less_than_what_has_arrived_counts_only_after_a_timeout),

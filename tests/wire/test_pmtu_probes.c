@@ -45,7 +45,7 @@ SCENARIO(full_sized_data_that_times_out_again_goes_smaller)
     QUIET(w);
 }
 
-/* 4821-7.7: what is small enough for any path is not lost for its size */
+/* 4821-7.7: what is small enough for nearly any path is the last to be suspected, but is */
 SCENARIO(small_data_that_times_out_goes_as_it_was)
 {
     w->config.mtu_probing = 1;
@@ -59,6 +59,8 @@ SCENARIO(small_data_that_times_out_goes_as_it_was)
     AT(w, 2100 * MS);
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = BASE);
     assert_int_equal(wire_info(w).snd_mss, MSS);
+    AT(w, 4500 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 512);
 }
 
 static void three_timeouts(struct wire *w, uint32_t then)
@@ -167,7 +169,7 @@ static void probe_and_nine(struct wire *w)
     assert_int_equal(wire_stats(w).mtu_probes, 1);
 }
 
-/* 4821-7.1, 4821-7.2, 4821-7.6: above search_low; a success raises both */
+/* 4821-4b, 4821-7.1, 4821-7.2, 4821-7.6: above search_low; a success raises both, not cwnd */
 SCENARIO(a_probe_that_arrives_raises_the_size)
 {
     probe_and_nine(w);
@@ -435,7 +437,7 @@ SCENARIO(a_router_may_say_how_large_the_probe_might_have_been)
     while (wire_poll(w, &p))
         continue;
     IN(w, .flags = ACK, .seq = 1, .ack = 1241 + 9 * BASE);
-    for (uint64_t at_s = 1; at_s <= 600; at_s += 599) { /* 1191-3e */
+    for (uint64_t at_s = 1; at_s <= 600; at_s += 599) { /* RFC 1191 3: 5 minutes at least */
         w->now_us = w->mark_us + at_s * SEC + (at_s == 600 ? 100 * MS : 0);
         uint32_t end = wire_conn(w)->snd_high;
         WRITE(w, 12 * BASE);

@@ -163,12 +163,75 @@ SCENARIO(what_does_not_complete_in_time_is_forgotten)
     AT(w, 15 * SEC - 1);
     QUIET(w);
     assert_int_equal(wire_drops(w, "frag_timeout"), 0);
-    AT(w, 16 * SEC);
+    AT(w, 15 * SEC);
+    OUT_ICMP(w, 11, 1);
     QUIET(w);
     assert_int_equal(wire_drops(w, "frag_timeout"), 1);
     send_fragment(w, 200, len, false);
     QUIET(w);
     wire_again(w);
+}
+
+/* 1122-3.3.2c: whoever sent the first fragment is told, and no more often than of other errors */
+SCENARIO(a_timeout_is_told_of_when_the_first_fragment_came)
+{
+    w->config.icmp_per_s = 5;
+    uint32_t len = established(w);
+    MARK(w);
+    send_fragment(w, 200, len, false);
+    AT(w, 15 * SEC);
+    QUIET(w);
+    assert_int_equal(wire_drops(w, "frag_timeout"), 1);
+    MARK(w);
+    send_fragment(w, 0, 200, true);
+    struct wire_packet sent = p;
+    AT(w, 15 * SEC);
+    const struct wire_packet *told = OUT_ICMP(w, 11, 1);
+    assert_int_equal(told->dst, w->peer_addr);
+    assert_int_equal(told->payload_len, 8 + 28);
+    assert_memory_equal(told->payload + 8, sent.bytes, 28);
+    for (uint8_t i = 0; i < 20; i++) {
+        whole.bytes[4] = i;
+        send_fragment(w, 0, 200, true);
+    }
+    w->now_us += 20 * SEC;
+    unsigned errors = 0;
+    for (; wire_poll(w, &p); errors++)
+        continue;
+    assert_in_range(errors, 1, 5);
+}
+
+/* 1122-3.3.2c, 1122-3.2.2e: an overlap is no timeout; and no error about an error */
+SCENARIO(a_timeout_of_what_must_not_be_answered_is_not_told_of)
+{
+    static const uint8_t types[] = {0, 3, 8, 11, 12, 13, 99};
+    uint8_t data[400] = {0};
+    established(w);
+    send_fragment(w, 0, 104, true);
+    send_fragment(w, 96, 200, true);
+    w->now_us += 16 * SEC;
+    QUIET(w);
+    for (unsigned i = 0; i < sizeof(types); i++) {
+        wire_build_icmp(w, &whole, types[i], 0, 0, data, sizeof(data));
+        send_fragment(w, 0, 200, true);
+        w->now_us += 16 * SEC;
+        if (types[i] == 8)
+            OUT_ICMP(w, 11, 1);
+        QUIET(w);
+    }
+}
+
+/* 791-3.2a */
+SCENARIO(a_datagram_of_576_bytes_may_come_in_the_smallest_fragments)
+{
+    uint8_t data[548] = {1, 2, 3};
+    wire_build_icmp(w, &whole, 8, 0, 7, data, sizeof(data));
+    for (uint32_t at = 0; at < 552; at += 8) {
+        send_fragment(w, at, at + 8, true);
+        QUIET(w);
+    }
+    send_fragment(w, 552, 556, false);
+    assert_int_equal(OUT_ICMP(w, 0, 0)->payload_len, 556);
 }
 
 /* F05 */
@@ -184,7 +247,8 @@ SCENARIO(a_flood_of_first_fragments_is_bounded_and_real_ones_still_complete)
     }
     assert_true(w->held_bytes <= before + 2 * 65536 + 70000); /* and a lent buffer */
     w->now_us += 20 * SEC;
-    QUIET(w);
+    while (wire_poll(w, &p))
+        assert_int_equal(p.protocol, 1);
     whole.bytes[4] = 0x99;
     send_fragment(w, 0, 200, true);
     send_fragment(w, 200, len, false);
@@ -235,6 +299,9 @@ WIRE_MAIN(WIRE_TEST(fragments_in_order_make_a_segment),
           WIRE_TEST(data_beyond_the_last_fragment_never_completes),
           WIRE_TEST(fragments_of_different_datagrams_do_not_mix),
           WIRE_TEST(what_does_not_complete_in_time_is_forgotten),
+          WIRE_TEST(a_timeout_is_told_of_when_the_first_fragment_came),
+          WIRE_TEST(a_timeout_of_what_must_not_be_answered_is_not_told_of),
+          WIRE_TEST(a_datagram_of_576_bytes_may_come_in_the_smallest_fragments),
           WIRE_TEST(a_flood_of_first_fragments_is_bounded_and_real_ones_still_complete),
           WIRE_TEST(reassembly_can_be_turned_off),
           WIRE_TEST(a_later_fragment_never_reaches_tcp_by_itself),
