@@ -221,7 +221,6 @@ static bool input_syn_again(struct tcb *t, struct tcp_segment *seg)
     tcp_skip_syn(seg);
     /* RFC 7323 2.2: the window beside a SYN is not scaled, all that follow are */
     seg->window = (uint16_t)(seg->window >> t->snd_wscale);
-    t->mark |= MARK_ACK;
     return false;
 }
 
@@ -246,6 +245,7 @@ struct tcp_verdict tcp_input(struct tcb *t, struct tcp_env *env, const struct tc
     if (t->state == ST_SYN_RCVD) {
         struct tcp_verdict v = input_ack_syn_rcvd(t, env, seg);
         if (v.drop) return v;
+        if (segment->flags & TCP_SYN) t->mark |= MARK_ACK; /* Figure 8: the SYN came twice */
     } else {
         reason = input_ack(t, env, seg);
         if (reason) return dropped(reason);

@@ -320,6 +320,7 @@ static bool fifth_syn_received(struct arrival *a)
     struct event_tcb *t = a->t;
     /* 3.5.2 group 2: in a non-synchronized state an unacceptable ACK draws a reset, no ACK. */
     if (!lt(t->snd_una, a->seg.ack) || !le(a->seg.ack, t->snd_nxt)) {
+        a->ack_due = false; /* not for the SYN beside it either */
         send_reset(a);
         return true;
     }
