@@ -284,8 +284,8 @@ struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const str
     if (dsack) take_dsack(r, a);
     if (!f) return news;
     d.fack = f->fack;
-    seq_t old = seq_sub(a->una, a->acked);
-    if (a->acked) deliver_range(r, old, a->una, a, &d);
+    if (a->acked && f->sent.count) /* the last ACK may have ended inside the first unit */
+        deliver_range(r, flight_at(&f->sent, 0)->start, a->una, a, &d);
     for (unsigned i = 0; a->sack_ok && i < a->count; i++) {
         struct sack_block b = a->blocks[i];
         uint32_t before = d.bytes;

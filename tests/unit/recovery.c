@@ -161,6 +161,29 @@ static void an_empty_network_gets_a_segment(void **state)
     end(&s);
 }
 
+/* Found by fuzzing: a segment acknowledged in two pieces, as when the path narrows, was never delivered. */
+static void a_segment_counts_as_delivered_when_the_ack_of_its_end_comes(void **state)
+{
+    struct sender s;
+    (void)state;
+    begin(&s, 0u - MSS, true);
+    send_new(&s, 3);
+    s.now_us += RTT_US;
+    struct recovery_ack a = {.una = seq_add(s.una, MSS + MSS / 2),
+                             .nxt = s.nxt,
+                             .acked = MSS + MSS / 2,
+                             .mss = MSS,
+                             .srtt_us = RTT_US,
+                             .now_us = s.now_us,
+                             .sack_ok = true,
+                             .echo_us = UINT64_MAX};
+    assert_int_equal(recovery_ack(&s.r, &s.mem, &a).delivered, MSS);
+    a.una = seq_add(s.una, 2 * MSS);
+    a.acked = MSS / 2;
+    assert_int_equal(recovery_ack(&s.r, &s.mem, &a).delivered, MSS);
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +191,7 @@ int main(void)
         cmocka_unit_test(what_was_sacked_and_then_acknowledged_leaves_nothing_behind),
         cmocka_unit_test(after_gigabytes_without_a_loss_three_duplicates_are_a_loss),
         cmocka_unit_test(an_empty_network_gets_a_segment),
+        cmocka_unit_test(a_segment_counts_as_delivered_when_the_ack_of_its_end_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
