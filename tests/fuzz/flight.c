@@ -1,6 +1,6 @@
-/* Fuzz target: the scoreboard (recovery, flight) beside a map with an entry for each byte sent. What is
- * delivered and what was sent again must be the same. What is lost is a judgement: it is checked that
- * it comes and goes for a reason. */
+/* Fuzz target: the scoreboard (recovery, flight) beside a map with an entry for each byte sent.
+ * What is delivered and what was sent again must be the same. What is lost is a judgement: it is
+ * checked that it comes and goes for a reason. */
 #include <string.h>
 
 #include "fuzz/lib/fuzz.h"
@@ -10,9 +10,9 @@
 enum { SPACE = 1 << 11, STEPS_MAX = 100, SIZE_MAX_SHIFT = 4, MSS = 100 };
 
 struct byte {
-    uint16_t unit;     /* which one it belongs to */
+    uint16_t unit; /* which one it belongs to */
     bool sacked, lost, again;
-    uint64_t last_us;  /* when it last went */
+    uint64_t last_us; /* when it last went */
 };
 
 struct world {
@@ -85,7 +85,7 @@ static void compare_unit(struct world *w, uint32_t from, uint32_t to, bool may_l
         w->byte[from].lost = lost;
 }
 
-/* The records say what the map says. May something be lost now that was not, and the other way round? */
+/* The records say what the map says. May something be lost now that was not, or the other way? */
 static void compare(struct world *w, bool may_lose, bool may_forget)
 {
     uint32_t sacked = 0, lost = 0, end, got;
@@ -135,7 +135,7 @@ static void send_again(struct world *w, struct input *in)
     if (!recovery_next(&w->r, at(w, w->una), &start, &len, &force))
         return;
     uint32_t from = seq_len(w->base, start), to;
-    CHECK(from >= w->una && len > 0 && from + len <= w->nxt, "sends %u bytes at %u again", len, from);
+    CHECK(from >= w->una && len > 0 && from + len <= w->nxt, "%u bytes at %u again", len, from);
     for (uint32_t i = from; i < from + len; i++)
         CHECK(w->byte[i].lost, "byte %u goes again, and is not lost", i);
     to = from + (len < most ? len : most);

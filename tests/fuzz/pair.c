@@ -1,6 +1,7 @@
-/* Fuzz target: two stacks and a wire that loses, doubles, reorders, corrupts and forges. What is read is
- * the beginning of what was written, whatever the wire does, unless it forges sequence numbers. If it
- * forges nothing, all arrives in the end. mytcp_check() holds all the time; all memory comes back. */
+/* Fuzz target: two stacks and a wire that loses, doubles, reorders, corrupts and forges. What is
+ * read is the beginning of what was written, whatever the wire does, unless it forges sequence
+ * numbers. If it forges nothing, all arrives in the end. mytcp_check() holds all the time; all
+ * memory comes back. */
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -25,7 +26,6 @@ struct side {
     mytcp_stack *stack;
     int listener, fd;
     uint32_t written, read;
-    bool failed; /* a reset, or the connection gave up */
     struct packet wire[WIRE_MAX]; /* on their way from here */
     unsigned count;
     uint64_t blocks;
@@ -34,7 +34,7 @@ struct side {
 struct world {
     struct side side[2];
     uint64_t now_us;
-    bool forged;    /* the wire made up a packet */
+    bool forged;     /* the wire made up a packet */
     bool forged_seq; /* so that bytes are not where they were written */
 };
 
@@ -128,6 +128,7 @@ static void deliver(struct world *w, unsigned from, unsigned i)
 static void forge(struct world *w, struct packet *p, struct input *in)
 {
     uint8_t *tcp = p->bytes + IP4_HEADER_LEN, what = take8(in);
+    uint32_t len = p->len - IP4_HEADER_LEN;
     struct checksum sum = checksum_start();
     switch (what % 6) {
     case 0:
@@ -155,8 +156,8 @@ static void forge(struct world *w, struct packet *p, struct input *in)
         return;
     store_be16(tcp + 16, 0);
     checksum_add_pseudo(&sum, (ip4_addr){load_be32(p->bytes + 12)},
-                        (ip4_addr){load_be32(p->bytes + 16)}, IP4_PROTO_TCP, p->len - IP4_HEADER_LEN);
-    checksum_add(&sum, tcp, p->len - IP4_HEADER_LEN);
+                        (ip4_addr){load_be32(p->bytes + 16)}, IP4_PROTO_TCP, len);
+    checksum_add(&sum, tcp, len);
     store_be16(tcp + 16, checksum_field(&sum));
 }
 
