@@ -162,8 +162,9 @@ SCENARIO(a_path_that_grows_causes_no_retransmission)
 {
     w->config.mtu_bytes = w->mtu = 1000;
     wire_passive(w);
-    WRITE(w, 2 * 960);
+    WRITE(w, 960);
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 960);
+    WRITE(w, 960);
     OUT(w, .flags = ACK, .seq = 961, .ack = 1, .len = 960);
     assert_int_equal(mytcp_set_mtu(w->stack, 1500), 0);
     w->mtu = 1500;

@@ -1,7 +1,6 @@
 /* Paths that lose packets for their size and tell nobody (RFC 4821): down by timeouts, up by probes. The
  * handshake's RTT is 100 ms: SRTT 100 ms, RTO 300 ms. */
 #include "stack/stack.h" /* before cmocka, which has a macro of the name of a function there */
-
 #include "lib/wire.h"
 
 enum { MSS = 1460, BASE = 984 /* payload in 1024 bytes */ };
