@@ -81,7 +81,7 @@ $(B)/tests/steps: $(B)/rel/tests/costs/main.o $(call objects,steps,$(CORE))
 	$(CC) -o $@ $^
 
 .SECONDARY:
-.PHONY: all test sim demo bench bench-paths soak instruments check matrix fuzz install clean
+.PHONY: all test sim demo bench bench-paths soak instruments check matrix coverage fuzz install clean
 
 test:
 	tests/deps.sh test
@@ -123,6 +123,11 @@ instruments:
 check:
 	tests/deps.sh check
 	tests/check.sh $(B)
+
+# branches of the core that the tests take, and those they do not
+coverage:
+	tests/deps.sh test
+	tests/coverage.sh $(B)
 
 # each requirement and attack with the tests that answer it
 matrix:
