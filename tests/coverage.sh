@@ -6,6 +6,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${1:?usage: tests/coverage.sh BUILD_DIR}/coverage jobs=$(nproc)
 export CMOCKA_MESSAGE_OUTPUT=TAP
+ulimit -s unlimited # at -O0 a test wants more than the usual stack
 
 programs=()
 for source in tests/unit/*.c tests/wire/test_*.c tests/fuzz/*.c; do
