@@ -57,6 +57,7 @@ void recovery_sent_again(struct recovery *r, seq_t start, uint32_t len, const st
     seq_t end = seq_add(start, len);
     f->force = false;
     if (r->mode != RECOVERY_NONE) {
+        f->again_end = f->again_us ? seq_max(f->again_end, end) : end;
         if (!f->again_us) f->again_us = now->now_us;
         f->undo_bytes += len;
     }
@@ -122,8 +123,9 @@ static void begin_episode(struct recovery *r, seq_t nxt, uint32_t prior_cwnd, ui
     f->prior_cwnd = prior_cwnd;
     f->prior_ssthresh = prior_ssthresh;
     f->undo_possible = true;
-    f->again_us = 0;
-    f->undo_bytes = 0;
+    /* While something that an earlier episode sent again is not acknowledged, its copies' echoes prove nothing:
+     * they are older than this episode's first retransmission, too. */
+    if (!f->sent.count || seq_geq(flight_at(&f->sent, 0)->start, f->again_end)) f->again_us = f->undo_bytes = 0;
     f->force = true;
     r->probing = false;
 }

@@ -21,7 +21,9 @@ struct recovery_flight {
     uint32_t prior_cwnd, prior_ssthresh;
     uint32_t undo_bytes;   /* it sent again, and no D-SACK reported */
     seq_t undo_end;        /* set when it ends */
-    uint64_t again_us;     /* when its first retransmission went; 0: none did */
+    uint64_t again_us;     /* when its first retransmission went, or an earlier episode's of which the copies are
+                            * not all acknowledged; 0: none did */
+    seq_t again_end;       /* ... and where they end */
     bool undo_possible;
     /* F-RTO */
     uint8_t frto;          /* 0 off, 1 the first was resent, 2 something new is to go, 3 it went */

@@ -379,6 +379,30 @@ SCENARIO(what_is_really_lost_is_found_after_an_undoing)
     assert_int_equal(wire_stats(w).rto_expired, 0);
 }
 
+/* What an earlier episode sent again echoes a time before this episode's first retransmission as well, although the
+ * original was lost. An undoing for each such ACK would let a whole window go each time. */
+SCENARIO(the_echo_of_an_earlier_episodes_copy_undoes_nothing)
+{
+    uint32_t first = ts_in_flight(w, 10); /* 0, 4 and 5 are lost */
+    AT(w, 100 * MS);
+    ts_sack(w, (struct wire_sack){ts_at(1), ts_at(4)}, (struct wire_sack){0}, 0, first);
+    ts_out(w, 0);
+    uint32_t copy = wire_conn(w)->tsval_seen;
+    QUIET(w);
+    struct mytcp_conn_info before = wire_info(w);
+    AT(w, 400 * MS); /* the copy is late */
+    ts_out(w, 0);
+    QUIET(w);
+    AT(w, 450 * MS);
+    ts_ack(w, 4, copy);
+    assert_true(wire_info(w).cwnd < before.cwnd);
+    assert_true(wire_info(w).ssthresh <= before.ssthresh);
+    assert_int_equal(wire_stats(w).fast_recoveries, 1);
+    ts_out(w, 4);
+    ts_out(w, 5);
+    QUIET(w);
+}
+
 /* ---- D-SACK ---- */
 
 static void fast_recovery_of_0(struct wire *w)
@@ -480,6 +504,7 @@ WIRE_MAIN(WIRE_TEST(after_a_delay_spike_new_data_shows_that_the_timeout_was_a_mi
           WIRE_TEST(an_echo_of_the_retransmission_undoes_nothing),
           WIRE_TEST(an_echo_older_than_the_retransmission_undoes_a_fast_recovery),
           WIRE_TEST(what_is_really_lost_is_found_after_an_undoing),
+          WIRE_TEST(the_echo_of_an_earlier_episodes_copy_undoes_nothing),
           WIRE_TEST(when_all_that_was_sent_again_was_a_duplicate_the_reduction_is_undone),
           WIRE_TEST(a_duplicate_inside_of_the_second_block_counts),
           WIRE_TEST(a_block_above_the_ack_is_no_duplicate),
