@@ -81,6 +81,50 @@ uint32_t flight_again_before(struct flight *f, uint64_t us, seq_t end)
     return f->passed ? position_of(f, f->passed - 1) : f->count;
 }
 
+/* ---- times of units ---- */
+
+enum { TIMES_BYTES = FLIGHT_UNITS * sizeof(uint32_t) };
+
+static void forget_times(struct flight *f, struct sent *r)
+{
+    if (r->later_us) mem_free(f->mem, MEM_SEND, r->later_us, TIMES_BYTES);
+    r->later_us = NULL;
+}
+
+static void note_times(struct sent *r, uint64_t units, uint64_t us)
+{
+    for (; units; units &= units - 1) r->later_us[ctz_u64(units)] = (uint32_t)min_u64(us - r->sent_us, UINT32_MAX);
+}
+
+/* These units go again. The first time that others went at another time, a table is made. */
+static void went_again(struct flight *f, struct sent *r, uint64_t units, uint64_t now_us)
+{
+    uint64_t others = r->again & ~units;
+    if (others && !r->later_us && r->again_us != now_us) {
+        r->later_us = mem_zalloc(f->mem, MEM_SEND, TIMES_BYTES);
+        if (r->later_us) note_times(r, others, r->again_us);
+    }
+    if (r->later_us) note_times(r, units, now_us);
+    r->again |= units;
+    r->again_us = now_us;
+}
+
+uint64_t sent_again_us(const struct sent *r, unsigned unit)
+{
+    return r->later_us ? r->sent_us + r->later_us[unit] : r->again_us;
+}
+
+uint64_t sent_again_before(const struct sent *r, uint64_t units, uint64_t us, seq_t end)
+{
+    uint64_t before = 0;
+    if (!r->later_us) return sent_before(r, units, r->again_us, us, end);
+    for (uint64_t left = units; left; left &= left - 1) {
+        unsigned unit = ctz_u64(left);
+        before |= sent_before(r, 1ull << unit, sent_again_us(r, unit), us, end);
+    }
+    return before;
+}
+
 /* ---- records ---- */
 
 static void put(struct flight *f, uint32_t slot, bool open, bool waiting, bool once)
@@ -103,13 +147,14 @@ static void refresh(struct flight *f, uint32_t position)
 
 bool flight_reserve(struct flight *f, struct mem *mem)
 {
-    if (f->count < f->cap) return true;
+    if (f->count < f->cap) return true; /* and `mem` is known */
     struct flight old = *f;
     uint32_t cap = f->cap ? f->cap * 2 : FLIGHT_CAP_MIN;
     struct sent *ring = mem_zalloc(mem, MEM_SEND, ring_bytes(cap));
     if (!ring) return false;
     f->ring = ring;
     f->cap = cap;
+    f->mem = mem;
     f->head = f->oldest = f->newest = f->passed = 0;
     f->open = (uint64_t *)(void *)(ring + cap);
     f->waiting = f->open + bitset_words(cap);
@@ -126,6 +171,7 @@ bool flight_reserve(struct flight *f, struct mem *mem)
 
 void flight_free(struct flight *f, struct mem *mem)
 {
+    for (uint32_t i = 0; i < f->count; i++) forget_times(f, flight_at(f, i));
     if (f->ring) mem_free(mem, MEM_SEND, f->ring, ring_bytes(f->cap));
     *f = (struct flight){0};
 }
@@ -244,8 +290,7 @@ void flight_mark_again(struct flight *f, uint32_t position, uint64_t units, uint
     struct sent *r = flight_at(f, position);
     f->lost_bytes -= sent_bytes(r, units & r->lost);
     r->lost &= ~units;
-    r->again |= units;
-    r->again_us = now_us;
+    went_again(f, r, units, now_us);
     unlist(f, slot_of(f, position)); /* to come last */
     refresh(f, position);
 }
@@ -280,6 +325,7 @@ static void drop_units(struct flight *f, struct sent *r, unsigned n)
     r->sacked >>= n;
     r->lost >>= n;
     r->again >>= n;
+    if (r->later_us) memmove(r->later_us, r->later_us + n, (FLIGHT_UNITS - n) * sizeof(*r->later_us));
     r->start = seq_add(r->start, n * r->unit);
     r->len -= n * r->unit;
 }
@@ -297,6 +343,7 @@ void flight_trim(struct flight *f, seq_t una)
             return;
         }
         drop_units(f, r, sent_units(r));
+        forget_times(f, r);
         put(f, f->head, false, false, false);
         unlist(f, f->head);
         f->head = (f->head + 1) & (f->cap - 1);

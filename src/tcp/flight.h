@@ -6,7 +6,7 @@
  *
  * Finding a sequence number is O(log n). Sets over the records (bitset.h) let walks skip what is done. What is in
  * flight is found in the order of its sending: what was sent once lies in that order, and a list goes through what
- * was sent again. So an ACK costs O(log n) and what it tells news of.
+ * was sent again, by the last time of each record. So an ACK costs O(log n) and what it tells news of.
  */
 #ifndef TCP_FLIGHT_H
 #define TCP_FLIGHT_H
@@ -28,6 +28,8 @@ struct sent {
     uint64_t sacked, lost, again; /* by unit: the peer has it; it waits to be sent again; was sent again */
     struct rate_mark rate;       /* of its (last) sending */
     uint32_t older, newer;       /* of the list of what was sent again: slot + 1; 0: none */
+    uint32_t *later_us;          /* units went again at different times: by unit, how long after sent_us the last of
+                                  * it was. NULL: all at again_us, or there was no memory to tell them apart */
 };
 
 struct flight {
@@ -39,6 +41,7 @@ struct flight {
     uint32_t passed;           /* ... the last that flight_again_before came to */
     uint32_t sacked_bytes, lost_bytes;
     uint32_t sacked_units;
+    struct mem *mem;           /* of the last flight_reserve */
     seq_t partial; /* where the resending of a unit stopped in its middle, the path having narrowed */
 };
 
@@ -72,13 +75,17 @@ uint64_t sent_flying(const struct sent *r);
 /* Of these units, sent at sent_us, what was sent before what went at `us` and ends at `end` (RFC 8985
  * RACK_sent_after). */
 uint64_t sent_before(const struct sent *r, uint64_t units, uint64_t sent_us, uint64_t us, seq_t end);
+/* When a unit that was sent again last was. */
+uint64_t sent_again_us(const struct sent *r, unsigned unit);
+/* Of these units, which were sent again, what last went before what went at `us` and ends at `end`. */
+uint64_t sent_again_before(const struct sent *r, uint64_t units, uint64_t us, seq_t end);
 /* Units of [from, to) that lie wholly in it, as a mask. */
 uint64_t sent_mask(const struct sent *r, seq_t from, seq_t to);
 uint32_t sent_bytes(const struct sent *r, uint64_t units);
 /* Where the highest of these units ends. */
 seq_t sent_end(const struct sent *r, uint64_t units);
 
-/* Change the marks of units, keeping counters, sets and list. */
+/* Change the marks of units, keeping counters, sets and list. Time does not go back. */
 void flight_mark_sacked(struct flight *f, uint32_t position, uint64_t units);
 void flight_mark_lost(struct flight *f, uint32_t position, uint64_t units);
 void flight_mark_again(struct flight *f, uint32_t position, uint64_t units, uint64_t now_us);

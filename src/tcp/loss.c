@@ -286,7 +286,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
     struct recovery_news news = recovery_ack(&t->recovery, env->mem, &a);
     event.acked_bytes = acked;
     event.una_bytes = t->bytes_acked;
-    event.delivered_bytes = max_u32(news.delivered, acked);
+    event.delivered_bytes = t->sack_ok ? news.delivered : acked;
     event.rtt_us = news.rtt_us;
     event.rate = news.rate;
     keep_rate(t, &news.rate);

@@ -156,13 +156,15 @@ static void lose_old(struct recovery *r, const struct recovery_ack *now)
     bool rack = now && now->sack_ok;
     uint32_t rtt_us = r->f->rack_rtt_us || !rack ? r->f->rack_rtt_us : now->srtt_us;
     uint64_t wait = rack ? (uint64_t)rtt_us + recovery_reo_wnd(r, now->srtt_us) : 0;
+    uint64_t old_us = rack && now->now_us >= wait ? now->now_us - wait + 1 : 0; /* what went before that is */
     for (uint32_t i = flight_next(sent, sent->open, 0); i < sent->count;
          i = flight_next(sent, sent->open, i + 1)) {
         struct sent *s = flight_at(sent, i);
         uint64_t units = sent_mask(s, s->start, seq_add(s->start, s->len));
         uint64_t first = i ? 0 : 1;
         if (rack && s->sent_us + wait > now->now_us) units &= s->again | first;
-        if (rack && s->again_us + wait > now->now_us) units &= ~s->again | first;
+        uint64_t again = units & s->again;
+        if (rack) units &= ~(again & ~sent_again_before(s, again, old_us, s->start)) | first;
         recovery_lose(r, i, units);
     }
 }
@@ -237,7 +239,7 @@ static uint32_t resent_part(const struct recovery *r, seq_t una)
     uint32_t i = sent->lost_bytes && seq_gt(sent->partial, una) ? flight_next(sent, sent->waiting, 0) : sent->count;
     if (i == sent->count) return 0;
     const struct sent *s = flight_at(sent, i);
-    seq_t from = seq_add(s->start, (unsigned)__builtin_ctzll(s->lost) * s->unit);
+    seq_t from = seq_add(s->start, ctz_u64(s->lost) * s->unit);
     bool inside = seq_gt(sent->partial, from) && seq_lt(sent->partial, seq_add(from, s->unit));
     return inside ? seq_len(seq_max(from, una), sent->partial) : 0;
 }
@@ -258,9 +260,9 @@ bool recovery_next(const struct recovery *r, seq_t una, seq_t *start, uint32_t *
     uint32_t i = flight_next(sent, sent->waiting, 0);
     if (i >= sent->count) return false;
     const struct sent *s = flight_at(sent, i);
-    unsigned first = (unsigned)__builtin_ctzll(s->lost);
+    unsigned first = ctz_u64(s->lost);
     uint64_t run = s->lost >> first;
-    unsigned n = ~run ? (unsigned)__builtin_ctzll(~run) : FLIGHT_UNITS;
+    unsigned n = ~run ? ctz_u64(~run) : FLIGHT_UNITS;
     seq_t from = seq_add(s->start, first * s->unit);
     seq_t end = seq_add(s->start, min_u32((first + n) * s->unit, s->len));
     seq_t unit_end = seq_add(s->start, min_u32((first + 1) * s->unit, s->len));

@@ -49,7 +49,8 @@ static void deliver(struct recovery *r, uint32_t position, uint64_t units,
         d->once = true;
         d->largest = max_u32(d->largest, min_u32(s->unit, s->len));
     }
-    if (again) rack_update(r, s->again_us, sent_end(s, again), true, a);
+    for (uint64_t left = again; left; left &= left - 1)
+        rack_update(r, sent_again_us(s, ctz_u64(left)), sent_end(s, left & ~(left - 1)), true, a);
     /* once any of it has gone again, the record's mark is of that */
     if (again) rate_arrived(&f->rate, &s->rate, s->again_us, sent_end(s, again));
     else if (!s->again) rate_arrived(&f->rate, &s->rate, s->sent_us, sent_end(s, once));
@@ -123,14 +124,18 @@ static uint64_t lose_again(struct recovery *r, uint64_t wait, uint64_t now_us)
 {
     struct recovery_flight *f = r->f;
     struct flight *sent = &f->sent;
+    uint64_t old_us = now_us >= wait ? now_us - wait + 1 : 0; /* what went before that is lost */
     for (uint32_t next, i = flight_again(sent); i < sent->count; i = next) {
         const struct sent *s = flight_at(sent, i);
-        uint64_t units = sent_before(s, sent_flying(s) & s->again, s->again_us, f->rack_sent_us, f->rack_end);
+        uint64_t units = sent_again_before(s, sent_flying(s) & s->again, f->rack_sent_us, f->rack_end);
+        uint64_t old = sent_again_before(s, units, old_us, s->start), young = units & ~old;
         if (!units) return 0;
-        if (s->again_us + wait > now_us)
-            return flight_at(sent, flight_again_before(sent, f->rack_sent_us, f->rack_end))->again_us + wait;
         next = flight_again_next(sent, i);
-        recovery_lose(r, i, units);
+        if (old) recovery_lose(r, i, old);
+        if (!young) continue;
+        uint32_t last = flight_again_before(sent, f->rack_sent_us, f->rack_end);
+        if (last < sent->count) return flight_at(sent, last)->again_us + wait;
+        return sent_again_us(s, 63u - (unsigned)__builtin_clzll(young)) + wait;
     }
     return 0;
 }

@@ -34,4 +34,7 @@ static inline uint32_t popcount_u64(uint64_t v)
     return (uint32_t)(v * 0x0101010101010101u >> 56);
 }
 
+/* The number of the lowest bit set; v is not 0. */
+static inline unsigned ctz_u64(uint64_t v) { return (unsigned)__builtin_ctzll(v); }
+
 #endif

@@ -14,7 +14,7 @@ enum { UNITS_MAX = 1 << 16, STEPS = 4000 };
 struct unit {
     uint32_t offset, len; /* from the start of the stream */
     uint32_t record;      /* which push it belongs to */
-    uint64_t sent_us;
+    uint64_t sent_us, again_us;
     bool sacked, lost, again;
 };
 
@@ -59,6 +59,8 @@ static void end(struct pair *p)
 
 /* ---- the naive way ---- */
 
+static bool flies(const struct unit *u) { return !u->sacked && !u->lost; }
+
 static uint32_t units_of(const struct model *m, uint32_t first) /* from there on, of one record */
 {
     uint32_t n = 0;
@@ -83,8 +85,6 @@ static void model_trim(struct model *m, uint32_t una)
     while (m->first < m->end && m->unit[m->first].offset + m->unit[m->first].len <= una) m->first++;
 }
 
-static bool flies(const struct unit *u) { return !u->sacked && !u->lost; }
-
 static void compare_record(const struct pair *p, const struct sent *r, uint32_t first, uint32_t n)
 {
     const struct model *m = p->model;
@@ -98,6 +98,7 @@ static void compare_record(const struct pair *p, const struct sent *r, uint32_t 
         assert_int_equal(r->again >> i & 1, u->again);
         assert_int_equal(sent_bytes(r, 1ull << i), u->len);
         assert_true(seq_eq(sent_end(r, 1ull << i), at(m, u->offset + u->len)));
+        if (u->again && flies(u)) assert_int_equal(sent_again_us(r, i), u->again_us);
         len += u->len;
     }
     assert_int_equal(r->len, len);
@@ -219,6 +220,7 @@ static void mark(struct pair *p)
     uint32_t most = random_below(&p->random, 2) ? 5000 : m->nxt - from;
     uint32_t to = from + 1 + random_below(&p->random, most);
     uint32_t kind = random_below(&p->random, 3);
+    p->scarce.refused_percent = 0; /* or times could not be told apart */
     for (uint32_t i = flight_find(f, at(m, from)); i < f->count; i++) {
         struct sent *r = flight_at(f, i);
         uint64_t units = sent_mask(r, at(m, from), at(m, to));
@@ -232,7 +234,7 @@ static void mark(struct pair *p)
         if (kind == 0) u->sacked = true;
         if (kind == 0 || (kind == 2 && !u->sacked)) u->lost = false;
         if (kind == 1) u->lost = !u->sacked;
-        if (kind == 2 && !u->sacked) u->again = true;
+        if (kind == 2 && !u->sacked) u->again = true, u->again_us = m->now_us;
     }
 }
 
@@ -350,6 +352,51 @@ static void the_next_bit_is_found_wherever_the_ring_begins(void **state)
     end(&p);
 }
 
+/* Three units go at 1, and again at 5, 9 and 9. */
+static struct sent *three_times(struct pair *p, uint32_t refused_percent)
+{
+    struct flight *f = &p->flight;
+    assert_true(flight_reserve(f, &p->mem));
+    struct sent *r = flight_push(f, seq_of(1000), 300, 100, 1);
+    flight_mark_again(f, 0, 1, 5);
+    assert_null(r->later_us); /* one time needs no table */
+    p->scarce.refused_percent = refused_percent;
+    flight_mark_again(f, 0, 6, 9);
+    return r;
+}
+
+static void each_unit_remembers_when_it_went_again(void **state)
+{
+    (void)state;
+    struct pair p;
+    begin(&p, 1);
+    struct sent *r = three_times(&p, 0);
+    assert_int_equal(sent_again_us(r, 0), 5);
+    assert_int_equal(sent_again_us(r, 1), 9);
+    assert_int_equal(sent_again_before(r, 7, 5, seq_of(1000)), 0);
+    assert_int_equal(sent_again_before(r, 7, 5, seq_of(1100)), 1);
+    assert_int_equal(sent_again_before(r, 7, 9, seq_of(1200)), 3);
+    assert_int_equal(sent_again_before(r, 6, 10, seq_of(1000)), 6);
+    flight_trim(&p.flight, seq_of(1100));
+    assert_int_equal(sent_again_us(r, 0), 9);
+    flight_mark_again(&p.flight, 0, 2, 12);
+    assert_int_equal(sent_again_before(r, 3, 10, seq_of(1000)), 1);
+    end(&p);
+}
+
+static void without_memory_for_their_times_the_last_one_is_that_of_all(void **state)
+{
+    (void)state;
+    struct pair p;
+    begin(&p, 1);
+    struct sent *r = three_times(&p, 100);
+    assert_null(r->later_us);
+    assert_int_equal(sent_again_us(r, 0), 9);
+    assert_int_equal(sent_again_before(r, 7, 9, seq_of(1100)), 1);
+    assert_null(flight_check(&p.flight, seq_of(1000), seq_of(1300)));
+    end(&p);
+}
+
 static struct sent record(uint32_t start, uint32_t len, uint32_t unit)
 {
     return (struct sent){.start = seq_of(start), .len = len, .unit = unit};
@@ -390,6 +437,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_are_what_an_array_of_units_says),
         cmocka_unit_test(the_next_bit_is_found_wherever_the_ring_begins),
+        cmocka_unit_test(each_unit_remembers_when_it_went_again),
+        cmocka_unit_test(without_memory_for_their_times_the_last_one_is_that_of_all),
         cmocka_unit_test(a_unit_counts_only_if_the_range_covers_it),
         cmocka_unit_test(sixty_four_units_are_a_full_mask),
     };

@@ -169,6 +169,25 @@ SCENARIO(the_short_last_segment_counts_for_a_whole_one)
     QUIET(w);
 }
 
+/* 6937-1: DeliveredData is what arrived, not what the ACK number passes over: four of ten had been SACKed */
+SCENARIO(what_was_sacked_before_lets_nothing_go_when_it_is_acknowledged)
+{
+    twenty_in_flight(w, 40); /* 0 to 5 and 10 to 15 are lost */
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(6), at(10)}});
+    out(w, 0);
+    QUIET(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(16), at(20)}, {at(6), at(10)}});
+    for (uint32_t i = 1; i < 6; i++) out(w, i);
+    out(w, 10);
+    out(w, 11);
+    QUIET(w); /* eight arrived, eight went */
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(10), .sack = {{at(16), at(20)}});
+    for (uint32_t i = 12; i < 16; i++) out(w, i);
+    for (uint32_t i = 20; i < 23; i++) out(w, i);
+    QUIET(w); /* six arrived, and one more for the progress */
+}
+
 /* R14: what is acknowledged byte by byte lets no more go than what is acknowledged at once */
 SCENARIO(divided_acks_in_recovery_gain_nothing)
 {
@@ -191,4 +210,5 @@ WIRE_MAIN(WIRE_TEST(one_loss_of_twenty_halves_the_rate_and_keeps_the_clock),
           WIRE_TEST(a_mass_of_losses_is_no_burst),
           WIRE_TEST(at_the_end_cwnd_is_ssthresh_though_a_retransmission_was_lost),
           WIRE_TEST(the_short_last_segment_counts_for_a_whole_one),
+          WIRE_TEST(what_was_sacked_before_lets_nothing_go_when_it_is_acknowledged),
           WIRE_TEST(divided_acks_in_recovery_gain_nothing))

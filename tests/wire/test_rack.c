@@ -377,6 +377,36 @@ SCENARIO(a_fin_alone_goes_again_alone)
     QUIET(w);
 }
 
+/* 8985-6.2.2: the time of what arrives is its own, also if it went as part of a super-segment of which another part
+ * has gone again since (the wire programs run with super-segments, too). */
+SCENARIO(what_went_again_earlier_tells_nothing_of_what_was_sent_later)
+{
+    wire_passive(w);
+    WRITE(w, 20 * MSS);
+    for (uint32_t i = 0; i < 10; i++) out(w, i);
+    QUIET(w); /* 0, 1 and 2 are lost */
+    for (uint32_t i = 0; i < 3; i++) {
+        AT(w, (100 + 10 * i) * MS);
+        sack(w, 0, 3, 6 + i);
+        out(w, i);
+        QUIET(w);
+    }
+    AT(w, 130 * MS);
+    sack(w, 0, 3, 10);
+    out(w, 10);
+    out(w, 11);
+    QUIET(w);
+    AT(w, 210 * MS);
+    sack(w, 0, 1, 2); /* 0 is lost once more */
+    out(w, 0);
+    out(w, 12);
+    QUIET(w);
+    AT(w, 311 * MS);
+    sack(w, 0, 2, 3); /* went at 120 ms: before 10 and 11 */
+    out(w, 13);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(fewer_than_three_sacked_segments_wait_for_a_quarter_of_the_least_rtt),
           WIRE_TEST(the_timer_waits_for_the_latest_of_the_overdue),
           WIRE_TEST(three_sacked_segments_need_no_waiting),
@@ -392,4 +422,5 @@ WIRE_MAIN(WIRE_TEST(fewer_than_three_sacked_segments_wait_for_a_quarter_of_the_l
           WIRE_TEST(a_fin_alone_goes_again_alone),
           WIRE_TEST(the_least_rtt_is_that_of_the_last_minutes),
           WIRE_TEST(an_echo_older_than_the_last_copy_does_not_make_it_a_measure),
-          WIRE_TEST(the_reordering_timer_lets_nothing_go_that_no_ack_has_let_go))
+          WIRE_TEST(the_reordering_timer_lets_nothing_go_that_no_ack_has_let_go),
+          WIRE_TEST(what_went_again_earlier_tells_nothing_of_what_was_sent_later))
