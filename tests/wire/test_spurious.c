@@ -1,11 +1,10 @@
-/* Reductions that were mistakes, and are undone: F-RTO (RFC 5682), Eifel (RFC 3522, 4015), D-SACK (RFC 2883, 3708).
+/* Reductions that were mistakes, and are undone: F-RTO (RFC 5682), D-SACK (RFC 2883, 3708).
  * Ten segments leave at once; the RTO is 300 ms. */
 #include "lib/wire.h"
 
-enum { MSS = 1460, TS_MSS = 1448 };
+enum { MSS = 1460 };
 
 static uint32_t at(uint32_t segment) { return 1 + segment * MSS; }
-static uint32_t ts_at(uint32_t segment) { return 1 + segment * TS_MSS; }
 
 static void out(struct wire *w, uint32_t segment)
 {
@@ -260,149 +259,6 @@ SCENARIO(without_room_in_the_window_the_lost_goes_again)
     assert_int_equal(wire_info(w).ssthresh, 5 * MSS);
 }
 
-/* ---- Eifel ---- */
-
-static void ts_out(struct wire *w, uint32_t segment)
-{
-    OUT(w, .flags = ACK, .seq = ts_at(segment), .ack = 1, .len = TS_MSS);
-}
-
-/* An initial window is in flight; returns the timestamp it went with. */
-static uint32_t ts_in_flight(struct wire *w, uint32_t queued)
-{
-    w->peer.ts = true;
-    wire_passive(w);
-    WRITE(w, queued * TS_MSS);
-    for (uint32_t i = 0; i < queued && i < w->config.initial_window_segments; i++)
-        ts_out(w, i);
-    QUIET(w);
-    return wire_conn(w)->tsval_seen;
-}
-
-static void ts_ack(struct wire *w, uint32_t segment, uint32_t echo)
-{
-    IN(w, .flags = ACK, .seq = 1, .ack = ts_at(segment), .ts = true,
-       .tsval = (uint32_t)(w->now_us / 1000), .tsecr = echo);
-}
-
-/* RFC 3522 3.2, RFC 4015 3: the first ACK decides */
-SCENARIO(an_echo_older_than_the_retransmission_undoes_a_timeout)
-{
-    uint32_t first = ts_in_flight(w, 12);
-    struct mytcp_conn_info before = wire_info(w);
-    AT(w, 300 * MS);
-    ts_out(w, 0);
-    QUIET(w);
-    AT(w, 401 * MS); /* longer than the least RTT */
-    ts_ack(w, 1, first);
-    assert_undone(w, before);
-    ts_out(w, 10);
-    QUIET(w);
-    AT(w, 402 * MS);
-    ts_ack(w, 2, first);
-    ts_out(w, 11);
-    QUIET(w);
-    AT(w, 403 * MS);
-    ts_ack(w, 10, first);
-    ts_ack(w, 12, wire_conn(w)->tsval_seen);
-    QUIET(w);
-    assert_undone(w, before);
-    assert_int_equal(wire_stats(w).retransmitted_segments, 1);
-    assert_int_equal(wire_stats(w).fast_recoveries, 0);
-}
-
-/* 2525-2.14 */
-SCENARIO(an_echo_of_the_retransmission_undoes_nothing)
-{
-    ts_in_flight(w, 10);
-    AT(w, 300 * MS);
-    ts_out(w, 0);
-    AT(w, 400 * MS);
-    ts_ack(w, 1, wire_conn(w)->tsval_seen);
-    ts_out(w, 1);
-    ts_out(w, 2);
-    QUIET(w);
-    assert_int_equal(wire_info(w).ssthresh, 5 * TS_MSS);
-}
-
-static void ts_sack(struct wire *w, struct wire_sack a, struct wire_sack b, uint32_t una, uint32_t echo)
-{
-    IN(w, .flags = ACK, .seq = 1, .ack = ts_at(una), .ts = true, .tsval = (uint32_t)(w->now_us / 1000),
-       .tsecr = echo, .sack = {a, b});
-}
-
-SCENARIO(an_echo_older_than_the_retransmission_undoes_a_fast_recovery)
-{
-    uint32_t first = ts_in_flight(w, 10);
-    struct mytcp_conn_info before = wire_info(w);
-    AT(w, 100 * MS);
-    ts_sack(w, (struct wire_sack){ts_at(1), ts_at(4)}, (struct wire_sack){0}, 0, first);
-    ts_out(w, 0);
-    QUIET(w);
-    assert_int_equal(wire_info(w).ssthresh, 5 * TS_MSS);
-    AT(w, 110 * MS);
-    ts_ack(w, 4, first);
-    QUIET(w);
-    assert_undone(w, before);
-    ts_ack(w, 10, first);
-    assert_undone(w, before);
-    assert_int_equal(wire_stats(w).retransmitted_segments, 1);
-}
-
-/* the undoing does not hide a loss: the next news finds it, no timeout is needed */
-SCENARIO(what_is_really_lost_is_found_after_an_undoing)
-{
-    w->config.initial_window_segments = 20;
-    uint32_t first = ts_in_flight(w, 20); /* 0 is late, 5 and 6 are lost */
-    AT(w, 100 * MS);
-    for (uint32_t i = 2; i <= 5; i++) {
-        ts_sack(w, (struct wire_sack){ts_at(1), ts_at(i)}, (struct wire_sack){0}, 0, first);
-        if (i == 4) ts_out(w, 0);
-        QUIET(w);
-    }
-    struct wire_sack above = {ts_at(7), ts_at(8)};
-    ts_sack(w, above, (struct wire_sack){ts_at(1), ts_at(5)}, 0, first);
-    ts_out(w, 5);
-    QUIET(w); /* 6 waits */
-    AT(w, 110 * MS);
-    ts_sack(w, above, (struct wire_sack){0}, 5, first);
-    QUIET(w);
-    assert_int_equal(wire_info(w).cwnd, 20 * TS_MSS);
-    AT(w, 111 * MS);
-    above.end = ts_at(10);
-    ts_sack(w, above, (struct wire_sack){0}, 5, first);
-    ts_out(w, 6);
-    QUIET(w);
-    AT(w, 211 * MS);
-    ts_ack(w, 20, wire_conn(w)->tsval_seen);
-    assert_int_equal(wire_stats(w).fast_recoveries, 2);
-    assert_int_equal(wire_stats(w).rto_expired, 0);
-}
-
-/* What an earlier episode sent again echoes a time before this episode's first retransmission as well, although the
- * original was lost. An undoing for each such ACK would let a whole window go each time. */
-SCENARIO(the_echo_of_an_earlier_episodes_copy_undoes_nothing)
-{
-    uint32_t first = ts_in_flight(w, 10); /* 0, 4 and 5 are lost */
-    AT(w, 100 * MS);
-    ts_sack(w, (struct wire_sack){ts_at(1), ts_at(4)}, (struct wire_sack){0}, 0, first);
-    ts_out(w, 0);
-    uint32_t copy = wire_conn(w)->tsval_seen;
-    QUIET(w);
-    struct mytcp_conn_info before = wire_info(w);
-    AT(w, 400 * MS); /* the copy is late */
-    ts_out(w, 0);
-    QUIET(w);
-    AT(w, 450 * MS);
-    ts_ack(w, 4, copy);
-    assert_true(wire_info(w).cwnd < before.cwnd);
-    assert_true(wire_info(w).ssthresh <= before.ssthresh);
-    assert_int_equal(wire_stats(w).fast_recoveries, 1);
-    ts_out(w, 4);
-    ts_out(w, 5);
-    QUIET(w);
-}
-
 /* ---- D-SACK ---- */
 
 static void fast_recovery_of_0(struct wire *w)
@@ -500,11 +356,6 @@ WIRE_MAIN(WIRE_TEST(after_a_delay_spike_new_data_shows_that_the_timeout_was_a_mi
           WIRE_TEST(the_second_timeout_of_the_same_data_is_conventional),
           WIRE_TEST(a_timeout_in_fast_recovery_is_conventional),
           WIRE_TEST(a_timeout_does_not_send_again_what_was_sent_lately),
-          WIRE_TEST(an_echo_older_than_the_retransmission_undoes_a_timeout),
-          WIRE_TEST(an_echo_of_the_retransmission_undoes_nothing),
-          WIRE_TEST(an_echo_older_than_the_retransmission_undoes_a_fast_recovery),
-          WIRE_TEST(what_is_really_lost_is_found_after_an_undoing),
-          WIRE_TEST(the_echo_of_an_earlier_episodes_copy_undoes_nothing),
           WIRE_TEST(when_all_that_was_sent_again_was_a_duplicate_the_reduction_is_undone),
           WIRE_TEST(a_duplicate_inside_of_the_second_block_counts),
           WIRE_TEST(a_block_above_the_ack_is_no_duplicate),
