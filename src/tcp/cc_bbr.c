@@ -25,10 +25,11 @@ enum {
     PROBE_WAIT_US = 2 * 1000000 /* and up to a second more */
 };
 
-/* A number that nobody outside foretells and that every replay finds again. */
+/* A number that nobody outside foretells and that every replay finds again, whatever the clock. */
 static uint32_t chance(const struct bbr_run *x)
 {
-    uint64_t v = x->e->now_us * 0x9e3779b97f4a7c15u ^ x->e->nxt_bytes * 0xbf58476d1ce4e5b9u;
+    uint64_t us = x->e->now_us - x->b->cycle_us;
+    uint64_t v = us * 0x9e3779b97f4a7c15u ^ x->e->nxt_bytes * 0xbf58476d1ce4e5b9u;
     return (uint32_t)((v ^ v >> 29) * 0x94d049bb133111ebu >> 32);
 }
 
@@ -89,6 +90,7 @@ static void begin(struct bbr_run *x)
                       .min_rtt_at_us = e->now_us,
                       .probe_rtt_min_us = e->srtt_us ? e->srtt_us : UINT32_MAX,
                       .probe_rtt_min_at_us = e->now_us,
+                      .cycle_us = e->now_us,
                       .extra_start_us = e->now_us,
                       .inflight_longterm = BBR_UNBOUNDED,
                       .up_acked_per_inc = BBR_UNBOUNDED};

@@ -10,7 +10,7 @@
  *
  * sim paths [--path NAME [--trace] | --quick]  one connection over every path, beside tests/sim/golden.tsv
  *   --update                         and write that file anew
- * sim relations SEEDS                changes that must not change the streams, over seeds of every class
+ * sim relations SEEDS                changes that must change no packet, or no stream
  * sim scarce SCENARIOS [--jobs N]    every allocation of small runs fails, once and from there on
  *   --scenario NAME --seed S --once|--from K [--trace]  in place of SCENARIOS: one run of these
  * sim fair                           flows that share a bottleneck

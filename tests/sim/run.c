@@ -35,7 +35,7 @@ void run_guard(const char *replay)
 bool run_once(struct world *w, const struct setup *s, const uint64_t clock_us[HOSTS], struct outcome *o)
 {
     world_run(w, s, clock_us);
-    *o = (struct outcome){w->hash, w->digest, 0, {w->iss[0], w->iss[1]}};
+    *o = (struct outcome){w->hash, w->shape, w->digest, 0, {w->iss[0], w->iss[1]}};
     for (uint32_t i = 0; i < s->conns; i++) {
         for (uint32_t side = 0; side < 2; side++) {
             o->streams = rng_mix(o->streams ^ w->conns[i].end[side].received);

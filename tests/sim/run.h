@@ -24,7 +24,7 @@ bool run_seed(const struct scenario *scenario, uint64_t seed, bool trace, bool s
 
 /* What can be compared of two runs. */
 struct outcome {
-    uint64_t hash, digest, streams;
+    uint64_t hash, shape, digest, streams;
     uint32_t iss[HOSTS];
 };
 

@@ -180,6 +180,7 @@ struct flow {
     int8_t wscale;
     uint16_t mss, syn_window;
     uint32_t iss, ack, edge, fin_seq, seq_max;
+    uint32_t ts_first; /* the SYN's timestamp */
     struct endpoint *endpoint;
 };
 
@@ -252,6 +253,7 @@ struct world {
     struct flow *flows[FLOW_BUCKETS];
     struct rng rng, flood_rng;
     uint64_t hash;           /* of every packet and its time */
+    uint64_t shape;          /* the same, numbers and timestamps counted from their connection's first */
     uint64_t packets, wire_packets, steps, strays;
     uint64_t digest;         /* of both stacks along the way */
     uint32_t iss[HOSTS];     /* of the first connection */
@@ -288,6 +290,8 @@ struct endpoint *endpoint_peer(const struct endpoint *ep);
 /* link: a stack sent p, which is taken over. */
 void link_send(struct world *w, uint32_t from, struct packet *p);
 void link_flood(struct world *w); /* one spoofed SYN */
+
+void sim_hash(uint64_t *hash, const void *data, size_t len);
 
 /* watch: look at a packet that a stack sends. */
 void watch_packet(struct host *h, const struct packet *p, const struct mytcp_tx *tx);

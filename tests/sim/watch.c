@@ -103,6 +103,7 @@ static const char *see_syn(struct flow *f, const struct segment *s, struct world
         f->rport = s->dport;
         f->syn_seen = true;
         f->iss = f->seq_max = s->seq;
+        f->ts_first = s->tsval;
         f->endpoint = app_find(w, host, s->sport, s->dport);
         if (f->endpoint != NULL && f->endpoint->conn->index == 0) {
             w->iss[host] = s->seq;
@@ -229,6 +230,28 @@ static const char *check_flow(struct host *h, const struct segment *s, const str
     return see_payload(w, f, peer, s, tx);
 }
 
+/* What is left of a packet when its connection's first numbers and timestamps could be any. */
+static void note_shape(struct host *h, const struct packet *p, const struct segment *s)
+{
+    struct world *w = h->world;
+    const struct flow *f = flow_find(w, h->index, s->sport, s->dport);
+    const struct flow *peer = flow_find(w, 1 - h->index, s->dport, s->sport);
+    bool known = s->dst == host_address(1 - h->index) && f->syn_seen && peer->syn_seen;
+    bool ack = known && (s->flags & TH_ACK) != 0;
+    bool seq = known && (s->seq != 0 || (s->flags & TH_RST) == 0); /* 0: RFC 9293 3.10.7.1 */
+    uint32_t shape[16] = {h->index, s->sport, s->dport, s->flags, seq ? s->seq - f->iss : 0,
+                          ack ? s->ack - peer->iss : 0, s->window, s->urgent, s->mss,
+                          (uint32_t)s->wscale, s->has_ts ? s->tsval - f->ts_first : 0,
+                          s->has_ts && ack ? s->tsecr - peer->ts_first : 0, s->sack_ok, p->gso_size,
+                          s->options_len, s->payload_len};
+    sim_hash(&w->shape, &w->now_us, sizeof(w->now_us));
+    sim_hash(&w->shape, shape, sizeof(shape));
+    for (unsigned i = 0; i < s->sack_count; i++) {
+        uint32_t block[2] = {s->sack[i].left - peer->iss, s->sack[i].right - peer->iss};
+        sim_hash(&w->shape, block, sizeof(block));
+    }
+}
+
 void watch_packet(struct host *h, const struct packet *p, const struct mytcp_tx *tx)
 {
     struct segment s;
@@ -241,6 +264,9 @@ void watch_packet(struct host *h, const struct packet *p, const struct mytcp_tx 
     }
     if (bad == NULL) {
         bad = check_flow(h, &s, tx);
+    }
+    if (bad == NULL) {
+        note_shape(h, p, &s);
     }
     if (bad != NULL) {
         sim_fail(h->world, "host %u sent %s: seq %u len %u ack %u win %u flags %02x", h->index, bad,

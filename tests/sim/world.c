@@ -86,18 +86,20 @@ struct endpoint *endpoint_peer(const struct endpoint *ep)
     return &ep->conn->end[1 - ep->side];
 }
 
-static void hash_in(struct world *w, const void *data, size_t len)
+void sim_hash(uint64_t *hash, const void *data, size_t len)
 {
     const uint8_t *p = data;
+    uint64_t h = *hash;
     for (; len >= 8; p += 8, len -= 8) {
         uint64_t word;
         memcpy(&word, p, sizeof(word));
-        w->hash = (w->hash ^ le64toh(word)) * 0x9e3779b97f4a7c15u;
-        w->hash ^= w->hash >> 29;
+        h = (h ^ le64toh(word)) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
     }
     for (; len != 0; p++, len--) {
-        w->hash = (w->hash ^ *p) * 0x100000001b3u;
+        h = (h ^ *p) * 0x100000001b3u;
     }
+    *hash = h;
 }
 
 /* ------------------------------------------------------------------ memory ------------------- */
@@ -294,8 +296,8 @@ static bool pump(struct host *h)
             packet_print(stdout, p);
             putchar('\n');
         }
-        hash_in(w, &w->now_us, sizeof(w->now_us));
-        hash_in(w, p->data, p->len);
+        sim_hash(&w->hash, &w->now_us, sizeof(w->now_us));
+        sim_hash(&w->hash, p->data, p->len);
         watch_packet(h, p, &tx);
         link_send(w, h->index, p);
         sent = true;
