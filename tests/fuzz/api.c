@@ -341,8 +341,8 @@ static void step(struct api *a)
     long result = which < count ? calls[which](a, &g) : network(a);
     CHECK(result >= -1 && (result >= 0 || errno > 0), "%ld, errno %d", result, errno);
     CHECK(!a->locked, "the lock is still held");
-    world_check(&a->world);
     world_drain(&a->world);
+    world_check(&a->world);
 }
 
 /* Any number that a config takes, within what a fuzzer can bear. */

@@ -273,8 +273,9 @@ static void step(struct world *w, struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct input in = {data, len};
-    struct world *w = calloc(1, sizeof(*w));
-    CHECK(w, "memory");
+    static struct world world;
+    struct world *w = &world;
+    world = (struct world){0};
     uint8_t how = take8(&in);
     scarce_init(&w->heap, &w->mem, how);
     w->heap.refused_percent = how & 2 ? 20 : 0;
@@ -286,6 +287,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         step(w, &in);
     recovery_free(&w->r, &w->mem);
     CHECK(w->mem.used == 0 && w->heap.blocks == 0, "memory is left");
-    free(w);
     return 0;
 }

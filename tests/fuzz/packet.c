@@ -6,18 +6,9 @@
 
 enum { STEPS_MAX = 120 };
 
-static void open_listener(struct world *w, uint16_t port, int backlog)
-{
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    world_remember(w, fd);
-    mytcp_bind(w->stack, fd, (struct sockaddr *)&any, sizeof(any));
-    mytcp_listen(w->stack, fd, backlog);
-}
-
 static bool start(struct world *w, struct input *in)
 {
-    uint8_t a = take8(in), b = take8(in);
+    uint8_t a = take8(in), b = take8(in), m = take8(in);
     struct mytcp_config *c = &w->config;
     world_config(w);
     c->memory_limit_bytes = a & 1 ? 1 << 18 : 4 << 20;
@@ -37,10 +28,16 @@ static bool start(struct world *w, struct input *in)
     c->icmp_per_s = b & 64 ? 1 : 1000;
     c->data_retries = c->syn_retries = b & 64 ? 2 : 15;
     c->pmtu_min_bytes = b & 128 ? 68 : 552;
+    c->congestion = (m % 4 + 1u) % 3;
+    c->ecn = m >> 2 & 3 ? (m >> 2 & 3u) - 1 : c->ecn;
+    c->pacing = m >> 4 & 1;
+    c->mtu_probing = m & 32 ? 2 : c->mtu_probing;
+    c->quick_acks = m & 64 ? 0 : c->quick_acks;
+    c->mtu_bytes = m & 128 ? 9000 : c->mtu_bytes;
     if (!world_start(w))
         return false;
-    open_listener(w, LISTEN_PORT, 5);
-    open_listener(w, LISTEN_PORT + 1, 0);
+    world_listen(w, LISTEN_PORT, 5);
+    world_listen(w, LISTEN_PORT + 1, 0);
     return true;
 }
 
@@ -64,7 +61,8 @@ static void set_option(struct world *w, int fd, struct input *in)
         {IPPROTO_TCP, TCP_USER_TIMEOUT}, {IPPROTO_TCP, TCP_MAXSEG},
         {IPPROTO_TCP, TCP_WINDOW_CLAMP}, {IPPROTO_TCP, TCP_DEFER_ACCEPT},
         {IPPROTO_TCP, TCP_QUICKACK},     {IPPROTO_TCP, TCP_LINGER2},
-        {SOL_SOCKET, SO_RCVLOWAT},       {IPPROTO_TCP, TCP_NOTSENT_LOWAT}};
+        {SOL_SOCKET, SO_RCVLOWAT},       {IPPROTO_TCP, TCP_NOTSENT_LOWAT},
+        {SOL_SOCKET, SO_MAX_PACING_RATE}};
     const int *name = names[take8(in) % (sizeof(names) / sizeof(names[0]))];
     int value = (int)take_size(in, 12);
     mytcp_setsockopt(w->stack, fd, name[0], name[1], &value, sizeof(value));
@@ -204,6 +202,7 @@ static uint64_t run(const uint8_t *data, size_t len, uint8_t fill)
     for (unsigned i = 0; i < STEPS_MAX && in.left; i++)
         step(w, &in);
     world_drain(w);
+    world_check(w);
     uint64_t digest = mytcp_digest(w->stack) ^ w->sent_hash;
     world_stop(w);
     return digest;

@@ -10,11 +10,6 @@ enum { SPACE = 1 << 16, STEPS_MAX = 100, IOV_TRIED = 6, SHIFT_MAX = 7 };
 
 enum { SAME = 0x5a };
 
-static uint8_t pattern(uint32_t pos, uint8_t variant)
-{
-    return (uint8_t)(pos * 2654435761u >> 21) ^ variant;
-}
-
 /* ---- the receive queue: bytes by their offset from what is next to be read ---- */
 
 struct receiving {
@@ -26,7 +21,6 @@ struct receiving {
     uint32_t end;               /* nothing was ever there at or beyond */
     bool have[SPACE];
     uint8_t byte[SPACE];
-    uint8_t data[SPACE];
     bool scarce;
 };
 
@@ -67,31 +61,33 @@ static bool model_room(struct receiving *r, uint32_t start)
     return true;
 }
 
-static void model_add(struct receiving *r, uint32_t start, uint32_t len)
+/* Into the gaps; what is there stays. */
+static void model_add(struct receiving *r, uint32_t start, uint32_t len, const uint8_t *data)
 {
-    for (uint32_t i = 0; i < len; i++)
-        if (!r->have[start + i]) {
-            r->have[start + i] = true;
-            r->byte[start + i] = r->data[i];
-        }
-    if (r->end < start + len)
-        r->end = start + len;
-    while (r->have[r->readable])
-        r->readable++;
+    uint32_t end = start + len, i = start, gap_end;
+    if (r->end < end)
+        r->end = end;
+    for (; (i = model_find(r, i, false)) < end; i = gap_end) {
+        gap_end = model_find(r, i, true);
+        if (gap_end > end)
+            gap_end = end;
+        memcpy(r->byte + i, data + (i - start), gap_end - i);
+        memset(r->have + i, true, gap_end - i);
+    }
+    r->readable = model_find(r, r->readable, false);
 }
 
 static enum recvq_result model_insert(struct receiving *r, uint32_t offset, uint32_t len,
-                                      uint32_t *advance)
+                                      const uint8_t *data, uint32_t *advance)
 {
-    uint32_t start = r->readable + offset, before = r->readable, fresh = 0;
+    uint32_t start = r->readable + offset, before = r->readable;
+    bool fresh = start + len > r->end || model_find(r, start, false) < start + len;
     *advance = 0;
-    for (uint32_t i = 0; i < len; i++)
-        fresh += !r->have[start + i];
-    if (len == 0 || fresh == 0)
+    if (len == 0 || !fresh)
         return RECVQ_DUPLICATE;
     if (offset && !model_touches(r, start, start + len) && !model_room(r, start))
         return RECVQ_NO_ROOM;
-    model_add(r, start, len);
+    model_add(r, start, len, data);
     *advance = r->readable - before;
     return offset ? RECVQ_OOO : RECVQ_OK;
 }
@@ -107,8 +103,10 @@ static void insert(struct receiving *r, struct input *in)
         return;
     struct buf *lent = how & 4 ? buf_lend(&r->pool) : NULL;
     uint8_t *data = lent ? lent->memory + (how & 8 ? 40 : 0) : malloc(len + !len);
-    for (uint32_t i = 0; i < len; i++)
-        data[i] = r->data[i] = r->scarce ? SAME : pattern(i, how);
+    const uint8_t *content = tape(how * 256u);
+    memcpy(data, content, len);
+    if (r->scarce)
+        memset(data, SAME, len);
     uint32_t advance = 7, expected = 0;
     struct recvq_data given = {data, len, lent};
     enum recvq_result got = recvq_insert(&r->q, &r->pool, offset, &given, r->ooo_max, &advance);
@@ -122,7 +120,7 @@ static void insert(struct receiving *r, struct input *in)
         r->readable = r->q.readable;
         return;
     }
-    enum recvq_result want = model_insert(r, offset, len, &expected);
+    enum recvq_result want = model_insert(r, offset, len, content, &expected);
     CHECK(got == want, "insert: %d instead of %d", got, want);
     CHECK(advance == expected, "advance: %u instead of %u", advance, expected);
 }
@@ -134,14 +132,13 @@ static void read_some(struct receiving *r, struct input *in)
     skip = skip > r->readable ? r->readable : skip;
     int count = recvq_peek(&r->q, skip, iov, 1 + take8(in) % IOV_TRIED);
     CHECK((count > 0) == (skip < r->readable), "peek");
-    for (int i = 0; i < count; i++)
-        for (size_t k = 0; k < iov[i].iov_len; k++, n++)
-            CHECK(((uint8_t *)iov[i].iov_base)[k] == (r->scarce ? SAME : r->byte[skip + n]),
-                  "wrong byte at %u", skip + n);
+    for (int i = 0; i < count; n += (uint32_t)iov[i++].iov_len)
+        CHECK(memcmp(iov[i].iov_base, r->byte + skip + n, iov[i].iov_len) == 0,
+              "wrong bytes from %u on", skip + n);
     want = want > r->readable - skip ? r->readable - skip : want;
     uint8_t *copy = malloc(want + 1);
     CHECK(copy && recvq_copy(&r->q, skip, copy, want) == want, "copy");
-    CHECK(r->scarce || memcmp(copy, r->byte + skip, want) == 0, "copy: wrong bytes");
+    CHECK(memcmp(copy, r->byte + skip, want) == 0, "copy: wrong bytes");
     free(copy);
 }
 
@@ -201,13 +198,18 @@ static void receive_step(struct receiving *r, struct input *in)
 
 static void receive(struct input *in)
 {
-    struct receiving *r = calloc(1, sizeof(*r));
-    CHECK(r, "memory");
+    static struct receiving queue;
+    struct receiving *r = &queue;
     uint8_t how = take8(in);
+    memset(r->have, 0, r->end);
+    r->end = r->readable = 0;
+    r->q = (struct recvq){0};
     scarce_init(&r->heap, &r->mem, how);
     buf_pool_init(&r->pool, &r->mem);
     r->scarce = how & 1;
     r->heap.refused_percent = r->scarce ? 20 : 0;
+    if (r->scarce)
+        memset(r->byte, SAME, SPACE);
     r->ooo_max = how & 2 ? 256 : 1 + how / 4 % 8;
     for (unsigned i = 0; i < STEPS_MAX && in->left; i++)
         receive_step(r, in);
@@ -215,7 +217,6 @@ static void receive(struct input *in)
     CHECK(recvq_idle(&r->q), "an empty queue holds memory");
     buf_pool_free(&r->pool);
     CHECK(r->mem.used == 0 && r->heap.blocks == 0, "memory is left");
-    free(r);
 }
 
 /* ---- the send queue: byte[0 .. len) is what was written and not acknowledged ---- */
@@ -225,7 +226,7 @@ struct sending {
     struct mem mem;
     struct sendq_pool pool;
     struct sendq q;
-    uint32_t written; /* so far: the pattern's position */
+    uint32_t written; /* so far: the tape's position */
     uint32_t len;
     uint8_t byte[SPACE];
 };
@@ -234,11 +235,10 @@ static void append(struct sending *s, struct input *in)
 {
     uint32_t len = take_size(in, SHIFT_MAX + 1);
     len = len > SPACE - s->len ? SPACE - s->len : len;
-    for (uint32_t i = 0; i < len; i++)
-        s->byte[s->len + i] = pattern(s->written + i, 0);
     uint8_t *data = malloc(len + !len);
     CHECK(data, "memory");
-    memcpy(data, s->byte + s->len, len);
+    memcpy(data, tape(s->written), len);
+    memcpy(s->byte + s->len, data, len);
     uint32_t got = sendq_append(&s->q, &s->pool, data, len);
     free(data);
     CHECK(got == len || s->heap.refused_percent, "%u of %u appended", got, len);
@@ -254,10 +254,10 @@ static void reserve(struct sending *s, struct input *in)
     want = want > SPACE - s->len ? SPACE - s->len : want;
     uint32_t got = sendq_reserve(&s->q, &s->pool, want, iov, &count);
     CHECK(got <= want, "more reserved than wanted");
-    for (int i = 0; i < count; i++)
-        for (size_t k = 0; k < iov[i].iov_len; k++, n++)
-            ((uint8_t *)iov[i].iov_base)[k] = s->byte[s->len + n] = pattern(s->written + n, 0);
+    for (int i = 0; i < count; n += (uint32_t)iov[i++].iov_len)
+        memcpy(iov[i].iov_base, tape(s->written + n), iov[i].iov_len);
     CHECK(n == got, "the iovecs have %u bytes, not %u", n, got);
+    memcpy(s->byte + s->len, tape(s->written), got);
     commit = commit > got ? got : commit;
     if (take8(in) % 4 == 0)
         return; /* a reserve that nobody commits */
@@ -284,10 +284,9 @@ static void look(struct sending *s, struct input *in)
     uint32_t there = offset < s->len ? s->len - offset : 0;
     CHECK(count <= max && got <= len && got <= there, "too much");
     CHECK(got == (len < there ? len : there) || count == max, "too little");
-    for (int i = 0; i < count; i++)
-        for (size_t k = 0; k < iov[i].iov_len; k++, n++)
-            CHECK(((uint8_t *)iov[i].iov_base)[k] == s->byte[offset + n], "wrong byte at %u",
-                  offset + n);
+    for (int i = 0; i < count; n += (uint32_t)iov[i++].iov_len)
+        CHECK(memcmp(iov[i].iov_base, s->byte + offset + n, iov[i].iov_len) == 0,
+              "wrong bytes from %u on", offset + n);
     CHECK(n == got, "the iovecs have %u bytes, not %u", n, got);
 }
 
@@ -316,9 +315,11 @@ static void send_step(struct sending *s, struct input *in)
 
 static void send(struct input *in)
 {
-    struct sending *s = calloc(1, sizeof(*s));
-    CHECK(s, "memory");
+    static struct sending queue;
+    struct sending *s = &queue;
     uint8_t how = take8(in);
+    s->written = s->len = 0;
+    s->q = (struct sendq){0};
     scarce_init(&s->heap, &s->mem, how);
     sendq_pool_init(&s->pool, &s->mem);
     s->heap.refused_percent = how & 1 ? 20 : 0;
@@ -328,7 +329,6 @@ static void send(struct input *in)
     CHECK(sendq_held(&s->q) == 0, "an empty queue holds memory");
     sendq_pool_free(&s->pool);
     CHECK(s->mem.used == 0 && s->heap.blocks == 0, "memory is left");
-    free(s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

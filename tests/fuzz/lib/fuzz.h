@@ -21,6 +21,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
         }                                                                   \
     } while (0)
 
+/* What streams consist of from a position on: TAPE_SPARE bytes; the same after TAPE_BYTES again. */
+enum { TAPE_BYTES = 1 << 18, TAPE_SPARE = 1 << 17 };
+
+static inline const uint8_t *tape(uint32_t at)
+{
+    static uint8_t bytes[TAPE_BYTES + TAPE_SPARE];
+    static bool written;
+    for (uint32_t i = 0; !written && i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i % TAPE_BYTES * 2654435761u >> 21);
+    written = true;
+    return bytes + at % TAPE_BYTES;
+}
+
 /* The input. Beyond its end everything is 0. */
 struct input {
     const uint8_t *at;

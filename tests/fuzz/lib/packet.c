@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "fuzz/lib/device.h"
 #include "stack/stack.h"
 #include "util/bytes.h"
 #include "wire/checksum.h"
@@ -220,8 +221,8 @@ static uint32_t build(uint8_t *out, const struct packet *k)
     store_be16(tcp + 14, k->window);
     store_be16(tcp + 18, k->urgent);
     memcpy(tcp + 20, k->options, k->options_len);
-    for (uint32_t i = 20 + options; i < tcp_len; i++)
-        tcp[i] = world_byte(false, k->seq + !!(k->flags & TCP_SYN) + i - 20 - options);
+    memcpy(tcp + 20 + options, world_bytes(false, k->seq + !!(k->flags & TCP_SYN)),
+           tcp_len - 20 - options);
     return header + tcp_len;
 }
 
@@ -281,7 +282,7 @@ static void inject(struct world *w, const uint8_t *bytes, size_t len, const stru
         p.csum_start = how->csum_start;
         p.csum_offset = how->csum_offset;
     }
-    int reason = mytcp_input(w->stack, &p, w->now_us);
+    int reason = !w->device || device_in(w->device, &p) ? mytcp_input(w->stack, &p, w->now_us) : 0;
     CHECK(reason >= 0 && mytcp_drop_name((unsigned)reason), "an unknown reason %d", reason);
     if (!lent) {
         memset(data, 0xdd, len);

@@ -4,15 +4,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fuzz/lib/device.h"
 #include "util/bytes.h"
 #include "wire/icmp.h"
 #include "wire/tcp.h"
 
 enum { DRAIN_MAX = 100000, ALLOC_MAX = 64 << 20 };
 
-uint8_t world_byte(bool ours, uint32_t seq)
+const uint8_t *world_bytes(bool ours, uint32_t seq)
 {
-    return (uint8_t)((seq * 2654435761u >> 24) ^ (ours ? 0x5a : 0));
+    return tape(seq + (ours ? TAPE_BYTES / 2 + 1 : 0));
 }
 
 /* ---- memory ---- */
@@ -173,8 +174,8 @@ static void check_tcp(struct world *w, const struct mytcp_tx *tx, const struct i
     CHECK((s.flags & (TCP_SYN | TCP_ACK | TCP_RST)) != 0, "no flag that every segment has");
     CHECK(!(s.flags & TCP_SYN) || !(s.flags & (TCP_FIN | TCP_RST)), "SYN with FIN or RST");
     CHECK(!(s.flags & (TCP_SYN | TCP_RST)) || s.len == 0, "SYN or RST with data");
-    for (uint32_t i = 0; i < s.len; i++)
-        CHECK(s.payload[i] == world_byte(true, s.seq.v + i), "wrong byte sent at %u", s.seq.v + i);
+    CHECK(memcmp(s.payload, world_bytes(true, s.seq.v), s.len) == 0, "wrong bytes sent at %u",
+          s.seq.v);
     see(w, &s, bytes, ip->total_len);
 }
 
@@ -188,8 +189,10 @@ static void check_sent(struct world *w, const struct mytcp_tx *tx)
         memcpy(bytes + len, tx->iov[i].iov_base, tx->iov[i].iov_len);
         len += (uint32_t)tx->iov[i].iov_len;
     }
-    for (uint32_t i = 0; i < len; i++)
-        w->sent_hash = (w->sent_hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    for (uint32_t i = 0; i + 4 <= len; i += 4)
+        w->sent_hash = (w->sent_hash ^ load_be32(bytes + i)) * UINT64_C(0x100000001b3);
+    if (w->device)
+        device_out(w->device, tx, bytes);
     struct ip4_header ip;
     struct icmp_message m;
     CHECK(len == tx->len_bytes, "len_bytes is not the iovecs' sum");
@@ -216,7 +219,6 @@ void world_drain(struct world *w)
     }
     w->quiet_until_us = mytcp_next_deadline(w->stack);
     CHECK(w->quiet_until_us > w->now_us, "a deadline that is due after output had nothing");
-    world_check(w);
 }
 
 void world_pass(struct world *w, uint64_t us)
@@ -226,6 +228,7 @@ void world_pass(struct world *w, uint64_t us)
     w->now_us += us;
     world_drain(w);
     CHECK(w->now_us >= quiet_until_us || w->sent == 0, "sent before its deadline");
+    world_check(w);
 }
 
 /* ---- the application ---- */
@@ -237,10 +240,13 @@ void world_remember(struct world *w, int fd)
     world_check(w);
 }
 
-static void pattern(uint8_t *out, uint32_t len, uint32_t seq)
+void world_listen(struct world *w, uint16_t port, int backlog)
 {
-    for (uint32_t i = 0; i < len; i++)
-        out[i] = world_byte(true, seq + i);
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    world_remember(w, fd);
+    mytcp_bind(w->stack, fd, (struct sockaddr *)&any, sizeof(any));
+    mytcp_listen(w->stack, fd, backlog);
 }
 
 void world_send(struct world *w, struct end *e, uint32_t len, int flags)
@@ -248,7 +254,7 @@ void world_send(struct world *w, struct end *e, uint32_t len, int flags)
     uint8_t *data = malloc(len + !len);
     CHECK(data, "the fuzzer has no memory");
     check_end(w, e);
-    pattern(data, len, e->iss + 1 + e->written);
+    memcpy(data, world_bytes(true, e->iss + 1 + e->written), len);
     ssize_t n = mytcp_send(w->stack, e->fd, data, len, flags);
     CHECK(n <= (ssize_t)len, "took more than there is");
     if (n > 0)
@@ -265,7 +271,7 @@ void world_reserve(struct world *w, struct end *e, uint32_t want, uint32_t commi
     uint32_t done = 0;
     for (int i = 0; n > 0 && done < (uint32_t)n; i++) {
         CHECK(i < 4, "more reserved than the iovecs hold");
-        pattern(iov[i].iov_base, (uint32_t)iov[i].iov_len, e->iss + 1 + e->written + done);
+        memcpy(iov[i].iov_base, world_bytes(true, e->iss + 1 + e->written + done), iov[i].iov_len);
         done += (uint32_t)iov[i].iov_len;
     }
     commit = commit > done ? done : commit;
@@ -276,10 +282,9 @@ void world_reserve(struct world *w, struct end *e, uint32_t want, uint32_t commi
 static void check_received(const struct world *w, const struct end *e, const uint8_t *got,
                            size_t len, uint32_t skip)
 {
-    for (size_t i = 0; i < len && !w->spoilt; i++) {
-        uint32_t seq = e->irs + 1 + e->read + skip + (uint32_t)i;
-        CHECK(got[i] == world_byte(false, seq), "wrong byte received at %u", seq);
-    }
+    uint32_t seq = e->irs + 1 + e->read + skip;
+    CHECK(w->spoilt || memcmp(got, world_bytes(false, seq), len) == 0, "wrong bytes received at %u",
+          seq);
 }
 
 void world_recv(struct world *w, struct end *e, uint32_t len, int flags)

@@ -26,6 +26,8 @@ enum {
     LISTEN_PORT = 80 /* and the next, with SYN cookies when its short queue is full */
 };
 
+struct device;
+
 struct peer {
     uint32_t addr;
     uint16_t port, local_port; /* local_port: of the stack, as last heard from */
@@ -62,6 +64,7 @@ struct world {
     uint16_t next_id;
     unsigned sent;      /* packets, by the last world_drain */
     uint64_t sent_hash; /* of all their bytes so far */
+    struct device *device; /* that packets pass through (device.h); NULL: none */
     /* memory */
     uint64_t held_bytes, blocks;
     uint8_t refuse_one_in; /* allocations; 0: none */
@@ -81,6 +84,8 @@ void world_check(struct world *w);
 void world_drain(struct world *w);
 /* Let time pass; before the deadline nothing may be sent. */
 void world_pass(struct world *w, uint64_t us);
+/* A listening socket, remembered. */
+void world_listen(struct world *w, uint16_t port, int backlog);
 /* The socket calls that the streams' pattern needs. */
 void world_remember(struct world *w, int fd);
 void world_send(struct world *w, struct end *e, uint32_t len, int flags);
@@ -88,6 +93,6 @@ void world_recv(struct world *w, struct end *e, uint32_t len, int flags);
 void world_reserve(struct world *w, struct end *e, uint32_t want, uint32_t commit);
 void world_peek(struct world *w, struct end *e, uint32_t consume);
 
-uint8_t world_byte(bool ours, uint32_t seq);
+const uint8_t *world_bytes(bool ours, uint32_t seq); /* TAPE_SPARE of them */
 
 #endif
