@@ -231,10 +231,10 @@ static bool out_lost(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 }
 
 /* May a partial segment go that ends the queue? Nagle in Minshall's form: one small segment in flight, not
- * more; CORK and MSG_MORE hold it back; nothing holds back what comes before a FIN. */
+ * more; CORK and MSG_MORE hold it back; nothing holds back what comes before a FIN, or is urgent. */
 static bool tail_may_go(const struct tcb *t)
 {
-    if (t->fin_queued) return true;
+    if (t->fin_queued || (t->urgent_snd && seq_gt(t->snd_up, t->snd_nxt))) return true;
     if (t->opt.cork || t->more) return false;
     return t->opt.nodelay || seq_leq(t->snd_sml, t->snd_una);
 }

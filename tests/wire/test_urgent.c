@@ -26,6 +26,26 @@ SCENARIO(msg_oob_marks_the_last_byte)
     OUT(w, .flags = ACK, .seq = 102, .ack = 1, .len = 10);
 }
 
+/* 9293-SEND-5: neither Nagle nor CORK holds back what is urgent */
+SCENARIO(urgent_data_waits_for_no_ack)
+{
+    wire_passive(w);
+    WRITE(w, 10);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+    wire_write(w, __FILE__, __LINE__, 1, MSG_OOB);
+    OUT(w, .flags = URG | ACK, .seq = 11, .ack = 1, .len = 1, .urg = 1);
+    WRITE(w, 10); /* what is behind it is not */
+    QUIET(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 12);
+    OUT(w, .flags = ACK, .seq = 12, .ack = 1, .len = 10);
+    IN(w, .flags = ACK, .seq = 1, .ack = 22);
+    wire_set(w, IPPROTO_TCP, TCP_CORK, 1);
+    WRITE(w, 10);
+    QUIET(w);
+    wire_write(w, __FILE__, __LINE__, 1, MSG_OOB);
+    OUT(w, .flags = URG | ACK, .seq = 22, .ack = 1, .len = 11, .urg = 11);
+}
+
 /* of any length, and beyond the field's reach it says 65535 */
 SCENARIO(all_segments_before_the_urgent_byte_say_where_it_is)
 {
@@ -196,6 +216,7 @@ SCENARIO(each_advance_of_the_pointer_is_told_once)
 }
 
 WIRE_MAIN(WIRE_TEST(msg_oob_marks_the_last_byte),
+          WIRE_TEST(urgent_data_waits_for_no_ack),
           WIRE_TEST(all_segments_before_the_urgent_byte_say_where_it_is),
           WIRE_TEST(a_retransmission_is_as_urgent),
           WIRE_TEST(received_urgent_data_is_in_line_and_reading_stops_at_the_mark),
