@@ -65,6 +65,10 @@ $(B)/tests/sim: $(call objects,san,$(wildcard tests/sim/*.c)) $(B)/libmytcp-san.
 $(B)/tests/live: $(call objects,rel,$(wildcard tests/live/*.c)) $(B)/libmytcp.a | $(LWIP)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ -pthread
+# the same scripts for Linux and for libmytcp
+$(B)/tests/differ: $(call objects,rel,$(wildcard tests/differ/*.c)) $(B)/libmytcp.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^
 $(B)/tests/lwip: tests/live/lwip/main.c # lwIP as another end of the live tests
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(OPT) -isystem /usr/include/lwip -o $@ $< -llwip -pthread
@@ -86,7 +90,7 @@ $(B)/tests/steps: $(B)/rel/tests/costs/main.o $(call objects,steps,$(CORE))
 test:
 	tests/deps.sh test
 	$(MAKE) -j$$(nproc) all $(TESTS:%=$(B)/%) $(B)/tests/event $(B)/tests/sim $(B)/tests/sim-fast \
-	    $(B)/tests/live $(B)/tests/steps
+	    $(B)/tests/live $(B)/tests/differ $(B)/tests/steps
 	tests/run.sh $(B)
 
 sim:

@@ -17,7 +17,10 @@ it() {
         bash "$here/lib.sh" "$group" "$2" >"$dir/out" 2>&1
     rc=$?
     case $rc in
-    0) echo "ok - $group: $1" ;;
+    0)
+        echo "ok - $group: $1"
+        grep '^# ' "$dir/out" # what it has counted
+        ;;
     77) echo "ok - $group: $1 # SKIP $(tail -n 1 "$dir/out")" ;;
     *)
         echo "not ok - $group: $1"
