@@ -33,6 +33,20 @@ static void rack_update(struct recovery *r, uint64_t sent_us, seq_t end, bool ag
     f->rack_rtt_us = (uint32_t)min_u64(rtt, UINT32_MAX);
 }
 
+/* A record has one mark, that of its last sending, which says nothing of units that went before it. Nor of what
+ * arrives sooner than the least round trip after it, which is rather the original: it would end a round early. */
+static void take_rate(struct recovery *r, const struct sent *s, uint64_t once, uint64_t again,
+                      const struct recovery_ack *a)
+{
+    struct rate *rate = &r->f->rate;
+    uint64_t last = 0;
+    if (once && !s->again) rate_arrived(rate, &s->rate, s->sent_us, sent_end(s, once));
+    for (uint64_t left = again; left; left &= left - 1)
+        if (sent_again_us(s, ctz_u64(left)) == s->again_us) last |= left & ~(left - 1);
+    if (last && a->now_us - s->again_us >= recovery_min_rtt(r))
+        rate_arrived(rate, &s->rate, s->again_us, sent_end(s, last));
+}
+
 /* Units of one record have arrived. */
 static void deliver(struct recovery *r, uint32_t position, uint64_t units,
                     const struct recovery_ack *a, struct delivery *d)
@@ -51,9 +65,7 @@ static void deliver(struct recovery *r, uint32_t position, uint64_t units,
     }
     for (uint64_t left = again; left; left &= left - 1)
         rack_update(r, sent_again_us(s, ctz_u64(left)), sent_end(s, left & ~(left - 1)), true, a);
-    /* once any of it has gone again, the record's mark is of that */
-    if (again) rate_arrived(&f->rate, &s->rate, s->again_us, sent_end(s, again));
-    else if (!s->again) rate_arrived(&f->rate, &s->rate, s->sent_us, sent_end(s, once));
+    take_rate(r, s, once, again, a);
     f->fack = seq_max(f->fack, sent_end(s, units));
     flight_mark_sacked(&f->sent, position, units);
 }

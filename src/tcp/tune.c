@@ -46,11 +46,13 @@ void tcp_tune_read(struct tcb *t, const struct tcp_env *env)
     t->opt.rcvbuf = max_u32(t->opt.rcvbuf, (uint32_t)want);
 }
 
-/* What may be in flight, and as much again to follow, also while a hole at its beginning is repaired. */
+/* What may be in flight, and as much again to follow while a hole at its beginning is repaired; and once more if
+ * the window grows meanwhile. */
 void tcp_tune_send(struct tcb *t, const struct tcp_env *env)
 {
     if (t->opt.sndbuf_fixed) return;
-    uint64_t want = 2ull * min_u32(t->cc.cwnd, t->snd_wnd);
+    uint64_t windows = t->cc.algorithm->own_cwnd ? 3 : 2;
+    uint64_t want = windows * min_u32(t->cc.cwnd, t->snd_wnd);
     want = min_u64(want, env->params.sndbuf_max_bytes);
     want = min_u64(want, t->sendq.len + mem_share(env->mem));
     t->opt.sndbuf = max_u32(t->opt.sndbuf, (uint32_t)want);

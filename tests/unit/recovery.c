@@ -184,6 +184,54 @@ static void a_segment_counts_as_delivered_when_the_ack_of_its_end_comes(void **s
     end(&s);
 }
 
+/* A super-segment of which two packets are lost, found so, and sent again at different times. draft-ietf-ccwg-bbr
+ * 4.1.2.3 takes a packet's state of its own sending. The record has the second copy's only: by that the first copy,
+ * which arrives earlier, would have come in no time, and a round would end that has hardly begun. */
+static void a_copy_gives_no_delivery_rate_by_the_mark_of_a_later_one(void **state)
+{
+    struct sender s;
+    struct rate_now now = {.now_us = RTT_US};
+    (void)state;
+    begin(&s, 0xffffe000, true);
+    assert_true(recovery_reserve(&s.r, &s.mem));
+    recovery_sent(&s.r, s.nxt, 20 * MSS, MSS, &now);
+    s.nxt = seq_add(s.nxt, 20 * MSS);
+    s.now_us += RTT_US;
+    take(&s, 0, 1, 5); /* 0 is lost */
+    assert_int_equal(send_lost(&s), 1);
+    s.now_us += RTT_US / 2;
+    take(&s, 0, 6, 12); /* 5 is */
+    assert_int_equal(send_lost(&s), 1);
+    s.now_us += RTT_US / 2;
+    struct recovery_news news = take(&s, 5, 0, 0);
+    assert_int_equal(news.delivered, MSS);
+    assert_false(news.rate.any);
+    s.now_us += RTT_US / 2;
+    news = take(&s, 7, 0, 0);
+    assert_int_equal(news.delivered, MSS);
+    assert_true(news.rate.any);
+    assert_int_equal(news.rate.rate_Bps, MSS * 10); /* a segment in a round trip */
+    end(&s);
+}
+
+/* ... nor does what arrives too soon to be a copy: it is the original, and late. */
+static void an_original_gives_no_delivery_rate_by_the_mark_of_its_copy(void **state)
+{
+    struct sender s;
+    (void)state;
+    begin(&s, 0xffffe000, true);
+    send_new(&s, 10);
+    s.now_us += RTT_US;
+    take(&s, 1, 0, 0);
+    take(&s, 0, 1, 5);
+    assert_int_equal(send_lost(&s), 1);
+    s.now_us += RTT_US / 10;
+    struct recovery_news news = take(&s, 5, 0, 0);
+    assert_int_equal(news.delivered, MSS);
+    assert_false(news.rate.any);
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +240,8 @@ int main(void)
         cmocka_unit_test(after_gigabytes_without_a_loss_three_duplicates_are_a_loss),
         cmocka_unit_test(an_empty_network_gets_a_segment),
         cmocka_unit_test(a_segment_counts_as_delivered_when_the_ack_of_its_end_comes),
+        cmocka_unit_test(a_copy_gives_no_delivery_rate_by_the_mark_of_a_later_one),
+        cmocka_unit_test(an_original_gives_no_delivery_rate_by_the_mark_of_its_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

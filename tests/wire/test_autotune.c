@@ -236,6 +236,20 @@ SCENARIO(the_send_buffer_holds_two_congestion_windows)
     assert_true(wire_info(w).cwnd > MIB);
 }
 
+/* BBR's window doubles while a hole is repaired, too: what is sent by then is three of them. */
+SCENARIO(with_bbr_the_send_buffer_holds_three_congestion_windows)
+{
+    w->any_payload = true;
+    w->wnd = 8 * MIB;
+    w->config.sndbuf_bytes = 16 * KIB;
+    assert_int_equal(mytcp_config_set(&w->config, "congestion", "2"), 0);
+    wire_passive(w);
+    fill(w);
+    acked_in_full(w);
+    assert_true(buffer(w, SO_SNDBUF) > 16 * KIB);
+    assert_int_equal(buffer(w, SO_SNDBUF), 3 * wire_info(w).cwnd);
+}
+
 SCENARIO(the_send_buffer_stops_at_its_limit)
 {
     w->any_payload = true;
@@ -300,6 +314,7 @@ WIRE_MAIN(WIRE_TEST(the_receive_buffer_grows_ahead_of_a_peer_in_slow_start),
           WIRE_TEST(an_accepted_socket_inherits_that_it_was_set),
           WIRE_TEST(windows_stay_within_what_memory_is_left),
           WIRE_TEST(the_send_buffer_holds_two_congestion_windows),
+          WIRE_TEST(with_bbr_the_send_buffer_holds_three_congestion_windows),
           WIRE_TEST(the_send_buffer_stops_at_its_limit),
           WIRE_TEST(the_send_buffer_holds_no_more_than_two_of_the_peers_windows),
           WIRE_TEST(so_sndbuf_ends_the_growing),
