@@ -186,8 +186,8 @@ struct mytcp_packet {
 /*
  * Borrow a buffer to read the next packet into: it has at least 65,600 bytes at the returned address.
  * It belongs to the stack; it is good until the next call of mytcp_input(), which may keep it. The
- * same buffer comes back until one is kept. NULL: no memory under the ceiling now (drop the packet or
- * wait). Packets may also be handed in from anywhere else; they are then copied.
+ * same buffer comes back until one is kept; however short memory is, there always is one. NULL and
+ * EINVAL for a NULL argument. Packets may also be handed in from anywhere else; they are then copied.
  */
 MYTCP_API void *mytcp_input_buffer(mytcp_stack *stack, size_t *size_bytes);
 

@@ -75,7 +75,7 @@ MYTCP_API int mytcp_tun_filter(mytcp_tun *tun, mytcp_tun_filter_fn filter, void 
 struct mytcp_tun_stats {
     uint64_t reads, writes, read_errors, write_errors, write_retries; /* system calls */
     uint64_t filtered_in, filtered_out;
-    uint64_t dropped_no_buffer, dropped_short; /* read and thrown away */
+    uint64_t dropped_short; /* read and thrown away */
     int last_errno;
 };
 MYTCP_API int mytcp_tun_stats_get(mytcp_tun *tun, struct mytcp_tun_stats *stats);

@@ -10,7 +10,6 @@
 #define BATCH_BYTES_MAX 524288 /* and bytes: eight super-segments */
 #define OUTPUT_MAX 1024        /* packets written in a turn; the rest is due at once */
 #define PACKET_MAX_BYTES 65535
-#define SCRATCH_BYTES 256      /* to read and throw away: the rest of the packet goes with it */
 #define RETRY_US 1000          /* a device that took no packet is asked again */
 #define PAUSE_MIN_US 10000
 #define PAUSE_MAX_US 100000
@@ -154,7 +153,6 @@ static void take_in(struct mytcp_tun *tun, const struct mytcp_packet *packet, ui
  */
 static int turn_input(struct mytcp_tun *tun, uint64_t now_us)
 {
-    uint8_t scratch[SCRATCH_BYTES];
     struct mytcp_packet packet;
     size_t bytes = 0;
     uint32_t count = 0;
@@ -162,9 +160,7 @@ static int turn_input(struct mytcp_tun *tun, uint64_t now_us)
     while (more && count < tun->batch && bytes < BATCH_BYTES_MAX) {
         size_t size_bytes = 0;
         void *buffer = mytcp_input_buffer(tun->stack, &size_bytes);
-        ssize_t got = buffer != NULL
-                          ? tun_device_read(&tun->device, buffer, size_bytes, &packet)
-                          : tun_device_read(&tun->device, scratch, sizeof scratch, &packet);
+        ssize_t got = tun_device_read(&tun->device, buffer, size_bytes, &packet);
         tun->stats.reads++;
         if (got < 0) {
             more = read_failed(tun, got, errno, now_us);
@@ -174,13 +170,9 @@ static int turn_input(struct mytcp_tun *tun, uint64_t now_us)
         count++;
         bytes += packet.len_bytes;
         tun->read_pause_us = 0;
-        if (buffer != NULL) {
-            /* The turn's time may lie long before the packet's arrival, if the process had to wait for a
-             * processor in between: a round trip must not seem shorter than it was. */
-            take_in(tun, &packet, mytcp_tun_now_us());
-        } else {
-            tun->stats.dropped_no_buffer++;
-        }
+        /* The turn's time may lie long before the packet's arrival, if the process had to wait for a
+         * processor in between: a round trip must not seem shorter than it was. */
+        take_in(tun, &packet, mytcp_tun_now_us());
     }
     if (!more) {
         tun->batch = 1;

@@ -10,10 +10,9 @@ static int do_shutdown(struct mytcp_stack *s, int fd, int how)
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return -EINVAL;
     struct tcb *t = &k->tcb;
     bool closed = t->state == ST_CLOSED;
-    bool opening = t->state == ST_SYN_SENT || t->state == ST_SYN_RCVD;
     s->wake = true;
     if (k->phase == PHASE_CONNECTING)
-        k->phase = closed || opening ? PHASE_DISCONNECTING : PHASE_CONNECTED;
+        k->phase = closed || sock_opening(k) ? PHASE_DISCONNECTING : PHASE_CONNECTED;
     /* as Linux: a listener shut for reading listens no more, an attempt to connect is given up */
     if (k->listener && how == SHUT_WR) return 0;
     if (k->listener || t->state == ST_SYN_SENT) {

@@ -102,10 +102,9 @@ static size_t send_source(struct mytcp_stack *s, struct sock *k, struct source *
     return total;
 }
 
-static ssize_t send_blocking(struct mytcp_stack *s, int fd, struct source *from, int flags)
+static ssize_t send_blocking(struct mytcp_stack *s, struct sock *k, struct source *from, int flags)
 {
-    struct sock *k = fd_sock(s, fd);
-    if (!k) return -EBADF;
+    int fd = k->fd;
     uint64_t deadline = wait_until(s, k, flags, k->cold ? k->cold->sndtimeo_us : 0);
     ssize_t total = 0;
     for (;;) {
@@ -157,7 +156,7 @@ static ssize_t do_sendmsg(struct mytcp_stack *s, int fd, const struct msghdr *ms
     if (!total) return send_state(k);
     struct source from = {.iov = msg->msg_iov, .count = msg->msg_iovlen};
     while (!from.iov[from.count - 1].iov_len) from.count--; /* the last piece is known as such */
-    return send_blocking(s, fd, &from, flags);
+    return send_blocking(s, k, &from, flags);
 }
 
 ssize_t mytcp_sendmsg(mytcp_stack *s, int fd, const struct msghdr *msg, int flags)
@@ -205,7 +204,7 @@ static int do_commit(struct mytcp_stack *s, int fd, size_t n)
     if (error) return error;
     sendq_commit(&k->tcb.sendq, (uint32_t)n);
     sendq_trim(&k->tcb.sendq, &s->chunks);
-    if (n) tcp_user_sent(&k->tcb, false, false);
+    tcp_user_sent(&k->tcb, false, false);
     sock_settle(s, k);
     return 0;
 }
@@ -239,12 +238,14 @@ static uint32_t until_mark(const struct tcb *t, uint32_t skip, uint32_t len)
     return min_u32(len, seq_len(from, last));
 }
 
-bool sock_at_mark(const struct sock *k)
+/* Is the octet `skip` bytes from here the urgent one? */
+static bool at_mark(const struct tcb *t, uint32_t skip)
 {
-    const struct tcb *t = &k->tcb;
-    seq_t from = seq_sub(t->rcv_nxt, t->recvq.readable + t->fin_rcvd);
+    seq_t from = seq_add(seq_sub(t->rcv_nxt, t->recvq.readable + t->fin_rcvd), skip);
     return t->urgent_rcv && seq_eq(from, seq_sub(t->rcv_up, 1));
 }
+
+bool sock_at_mark(const struct sock *k) { return at_mark(&k->tcb, 0); }
 
 static void took(struct mytcp_stack *s, struct sock *k, uint32_t n)
 {
@@ -298,22 +299,20 @@ static uint32_t recv_low_water(const struct sock *k, int flags, size_t want)
     return max_u32((uint32_t)(flags & MSG_WAITALL ? want : min_u64(lowat, want)), 1);
 }
 
-static ssize_t recv_blocking(struct mytcp_stack *s, int fd, struct sink *to, size_t want, int flags)
+static ssize_t recv_blocking(struct mytcp_stack *s, struct sock *k, struct sink *to, size_t want, int flags)
 {
-    struct sock *k = fd_sock(s, fd);
+    int fd = k->fd;
     uint64_t deadline = wait_until(s, k, flags, k->cold ? k->cold->rcvtimeo_us : 0);
     size_t total = 0, target = recv_low_water(k, flags, want);
     for (;;) {
-        bool marked = total && sock_at_mark(k); /* a read stops there */
-        if (!marked) total += recv_some(s, k, to);
+        if (!total || !at_mark(&k->tcb, to->peeked)) total += recv_some(s, k, to);
+        bool marked = total && at_mark(&k->tcb, to->peeked); /* a read stops there */
         bool full = !to->count && k->tcb.recvq.readable;
         if (to->fault && !total) return -EFAULT;
         if (total >= target || marked || full || to->fault) return (ssize_t)total;
-        if (k->tcb.recvq.readable <= to->peeked) {
-            if (total && (k->error || recv_state(k) == 0)) return (ssize_t)total;
-            int state = total ? -EAGAIN : recv_state(k);
-            if (state != -EAGAIN) return state;
-        }
+        if (total && (k->error || recv_state(k) == 0)) return (ssize_t)total;
+        int state = total ? -EAGAIN : recv_state(k);
+        if (state != -EAGAIN) return state;
         int error = stack_block(s, deadline);
         if (error) return total ? (ssize_t)total : error;
         k = fd_sock(s, fd);
@@ -333,7 +332,7 @@ static ssize_t do_recvmsg(struct mytcp_stack *s, int fd, struct msghdr *msg, int
     if (flags & MSG_OOB) return -EINVAL;
     struct sink to = {.iov = msg->msg_iov, .count = msg->msg_iovlen, .peek = flags & MSG_PEEK,
                       .discard = flags & MSG_TRUNC};
-    ssize_t got = recv_blocking(s, fd, &to, (size_t)want, flags);
+    ssize_t got = recv_blocking(s, k, &to, (size_t)want, flags);
     if (got < 0) return got;
     msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
     msg->msg_namelen = 0;

@@ -111,7 +111,7 @@ static int do_bind(struct mytcp_stack *s, int fd, const struct sockaddr *addr, s
     bool any = name.ip.v == INADDR_ANY;
     if (name.family != AF_INET && (name.family != AF_UNSPEC || !any)) return -EAFNOSUPPORT;
     if (!any && name.ip.v != s->addr.v) return -EADDRNOTAVAIL;
-    if ((k->flags & SOCK_BOUND) || k->tcb.state != ST_CLOSED) return -EINVAL;
+    if (k->flags & SOCK_BOUND) return -EINVAL;
     error = bind_port(s, k, name.port);
     if (error) return error;
     k->active.node.local = name.ip;
@@ -204,11 +204,6 @@ int mytcp_accept(mytcp_stack *s, int fd, struct sockaddr *addr, socklen_t *len, 
 
 /* ---- connect ---- */
 
-static bool is_opening(const struct tcb *t)
-{
-    return t->state == ST_SYN_SENT || t->state == ST_SYN_RCVD;
-}
-
 /* How the attempt has ended: 0 or the error; in either case it is told with this. */
 static int connect_outcome(struct mytcp_stack *s, struct sock *k)
 {
@@ -287,7 +282,7 @@ static int do_connect(struct mytcp_stack *s, int fd, const struct sockaddr *addr
     int pending = try_connect(s, k, addr, len);
     if (k->phase != PHASE_CONNECTING) return pending;
     uint64_t deadline = timeout_at(s, k->cold ? k->cold->sndtimeo_us : 0);
-    while (is_opening(&k->tcb)) {
+    while (sock_opening(k)) {
         if (k->flags & SOCK_NONBLOCKING) return pending;
         error = stack_block(s, deadline);
         if (error) return error == -EAGAIN ? pending : error;

@@ -27,8 +27,7 @@ static enum drop_reason to_time_wait(struct mytcp_stack *s, struct tw *w, const 
         tw_free(s, w);
         return to_nobody(s, seg, owner, &after);
     }
-    struct tcp_verdict v = tw_input(s, w, seg);
-    return v.reply_rst ? reply_rst(s, seg, v.drop) : v.drop;
+    return tw_input(s, w, seg);
 }
 
 static enum drop_reason to_sock(struct mytcp_stack *s, struct sock *k, const struct tcp_segment *seg,

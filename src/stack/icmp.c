@@ -57,11 +57,11 @@ static bool allowed(struct mytcp_stack *s, const struct ip4_header *ip)
 }
 
 /* Never about an ICMP error, a later fragment, or a packet to or from more than one host: the caller has
- * seen to the addresses, and to it that of ICMP only echo requests come here. */
+ * seen to the addresses, and to it that of ICMP only echo requests come here, and of fragments the first. */
 void icmp_send_error(struct mytcp_stack *s, uint8_t type, uint8_t code, const uint8_t *packet,
                      const struct ip4_header *ip)
 {
-    if (ip->frag_offset || !allowed(s, ip)) return;
+    if (!allowed(s, ip)) return;
     struct raw_packet *r = raw_new(s, IP4_HEADER_LEN + ICMP_HEADER_LEN + IP4_HEADER_MAX + ICMP_QUOTE_PAYLOAD);
     if (!r) return;
     r->len = icmp_build_error(r->bytes, s->addr, (uint8_t)s->config.ttl, type, code, packet, ip);

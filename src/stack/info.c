@@ -204,11 +204,15 @@ static struct tcp_info_tail tail_of(const struct mytcp_stack *s, const struct tc
     };
 }
 
-/* The first bit-field of its byte: the lowest bit where the lowest byte comes first, else the highest. */
+/* The first bit-field of its byte: which bit that is depends on the machine. */
 static uint8_t first_bit(void)
 {
-    const uint16_t one = 1;
-    return *(const uint8_t *)&one ? 0x01 : 0x80;
+    const struct {
+        uint8_t first : 1, others : 7;
+    } bits = {.first = 1};
+    uint8_t byte;
+    memcpy(&byte, &bits, sizeof(byte));
+    return byte;
 }
 
 void sock_tcp_info(const struct mytcp_stack *s, const struct sock *k, union tcp_info_whole *i)

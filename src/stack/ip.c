@@ -13,8 +13,6 @@ void *mytcp_input_buffer(mytcp_stack *s, size_t *size_bytes)
         fail(EINVAL);
         return NULL;
     }
-    if (!s->lent) s->lent = buf_lend(&s->bufs);
-    if (!s->lent) return NULL;
     *size_bytes = s->lent->cap;
     return s->lent->memory;
 }
@@ -117,7 +115,7 @@ int mytcp_input(mytcp_stack *s, const struct mytcp_packet *packet, uint64_t now_
     s->stats.bytes_in += packet->len_bytes;
     struct buf *owner = s->lent;
     const uint8_t *data = packet->data;
-    bool lent = owner && data >= owner->memory && data < owner->memory + owner->cap;
+    bool lent = data >= owner->memory && data < owner->memory + owner->cap;
     /* Near the ceiling no whole buffer is kept for a packet, so that there is always one to read the
      * next into: the ACKs that free memory must get in. */
     if (!lent || mem_above(&s->mem, MEM_FULL_PERCENT)) owner = NULL;

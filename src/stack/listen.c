@@ -34,10 +34,7 @@ static struct half *half_new(struct mytcp_stack *s, struct sock *l, const struct
     struct half *h = mem_zalloc(&s->mem, MEM_HALF, sizeof(*h));
     if (!h) return NULL;
     node_from_segment(&h->active.node, seg, l->active.node.strict);
-    if (!port_hold(s, seg->dst_port, l->active.node.strict, false)) {
-        mem_free(&s->mem, MEM_HALF, h, sizeof(*h));
-        return NULL;
-    }
+    port_join(s, seg->dst_port, l->active.node.strict);
     h->listener = l;
     h->next = l->listener->halves;
     h->prev = &l->listener->halves;
@@ -103,10 +100,11 @@ static struct sock *promote(struct mytcp_stack *s, struct sock *l, const struct 
 {
     struct sock *k = sock_new(s);
     if (!k) return NULL;
-    if (!port_hold(s, n->local_port, n->strict, false)) {
+    if (l->cold && !sock_cold(s, k)) {
         sock_free(s, k);
         return NULL;
     }
+    port_join(s, n->local_port, n->strict);
     k->active.node = *n;
     k->active.node.kind = NODE_SOCK;
     k->active.node.in_table = k->active.node.queued = false;
@@ -114,10 +112,10 @@ static struct sock *promote(struct mytcp_stack *s, struct sock *l, const struct 
     k->flags = SOCK_BOUND | (l->flags & (SOCK_REUSE | SOCK_LINGER | SOCK_OOBINLINE));
     k->phase = PHASE_CONNECTED;
     k->linger_s = l->linger_s;
-    if (l->cold) k->cold = mem_zalloc(&s->mem, MEM_CONN, sizeof(*k->cold));
-    if (k->cold) k->cold->rcvlowat = l->cold->rcvlowat;
-    if (k->cold) k->cold->rcvtimeo_us = l->cold->rcvtimeo_us;
-    if (k->cold) k->cold->sndtimeo_us = l->cold->sndtimeo_us;
+    if (!l->cold) return k;
+    k->cold->rcvlowat = l->cold->rcvlowat;
+    k->cold->rcvtimeo_us = l->cold->rcvtimeo_us;
+    k->cold->sndtimeo_us = l->cold->sndtimeo_us;
     return k;
 }
 
@@ -185,10 +183,11 @@ static enum drop_reason cookie_input(struct mytcp_stack *s, struct sock *l,
     half_open_unpack(&t, &h, &s->env, &l->tcb.opt);
     cc_init(&t.cc, l->tcb.cc.algorithm);
     struct tcp_verdict v = tcp_input(&t, &s->env, seg, owner);
-    struct sock *k = tcb_synchronized(&t) ? promote(s, l, &n, &t) : NULL;
-    if (!k) {
+    struct sock *k = promote(s, l, &n, &t);
+    if (!k) { /* the peer's next segment brings the cookie again */
         tcb_free(&t, &s->env);
-        return v.drop ? v.drop : DROP_NO_MEMORY;
+        s->env.count.opened_passive--;
+        return DROP_NO_MEMORY;
     }
     s->stats.syn_cookies_ok++;
     enter_queue(s, l, k);

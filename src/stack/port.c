@@ -20,19 +20,26 @@ struct port *port_find(struct mytcp_stack *s, uint16_t number)
     return NULL;
 }
 
-struct port *port_hold(struct mytcp_stack *s, uint16_t number, bool strict, bool bound)
+bool port_hold(struct mytcp_stack *s, uint16_t number, bool strict, bool bound)
 {
     struct port *p = port_find(s, number);
     if (!p) {
         p = mem_zalloc(&s->mem, MEM_TABLE, sizeof(*p));
-        if (!p) return NULL;
+        if (!p) return false;
         p->number = number;
         table_insert(&s->ports, &p->link, hash_number(s, number));
     }
     p->users++;
     p->strict += strict;
     p->bound += bound;
-    return p;
+    return true;
+}
+
+void port_join(struct mytcp_stack *s, uint16_t number, bool strict)
+{
+    struct port *p = port_find(s, number);
+    p->users++;
+    p->strict += strict;
 }
 
 void port_drop(struct mytcp_stack *s, uint16_t number, bool strict, bool bound)

@@ -22,11 +22,10 @@ static uint32_t poll_connection(const struct mytcp_stack *s, const struct sock *
 {
     const struct tcb *t = &k->tcb;
     uint32_t lowat = k->cold && k->cold->rcvlowat ? k->cold->rcvlowat : 1, mask = 0;
-    bool opening = t->state == ST_SYN_SENT || (t->state == ST_SYN_RCVD && !t->passive);
     unsigned shut = sock_shut(k);
     if (shut == SHUT_FOR_BOTH || t->state == ST_CLOSED) mask |= POLLHUP;
     if (shut & SHUT_FOR_READ) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (opening) return mask;
+    if (sock_opening(k)) return mask;
     if (t->recvq.readable >= min_u32(lowat, t->opt.rcvbuf)) mask |= POLLIN | POLLRDNORM;
     if ((shut & SHUT_FOR_WRITE) || sock_writable(s, k)) mask |= POLLOUT | POLLWRNORM;
     if (t->urgent_rcv) mask |= POLLPRI;

@@ -97,8 +97,7 @@ static void free_connections(struct mytcp_stack *s)
         struct node *n = NULL;
         table_walk(&s->conns, note_node, &n);
         if (n->kind == NODE_SOCK) sock_free(s, sock_of(n));
-        else if (n->kind == NODE_HALF) half_free(s, half_of(n));
-        else tw_free(s, tw_of(n));
+        else tw_free(s, tw_of(n)); /* half-open ones went with their listeners */
     }
 }
 
@@ -113,7 +112,7 @@ void mytcp_destroy(mytcp_stack *s)
     mem_free(&s->mem, MEM_TABLE, s->trace.entry, s->trace.cap * sizeof(struct mytcp_trace));
     reass_free(&s->reass);
     pmtu_free(&s->pmtu, &s->mem);
-    if (s->lent) buf_release(&s->bufs, s->lent);
+    buf_release(&s->bufs, s->lent);
     buf_pool_free(&s->bufs);
     sendq_pool_free(&s->chunks);
     table_free(&s->conns);

@@ -111,6 +111,12 @@ struct sock {
     struct tcb tcb;
 };
 
+/* connect() was called, and neither has it succeeded nor failed. (Of passive opens there is no socket yet.) */
+static inline bool sock_opening(const struct sock *k)
+{
+    return k->tcb.state == ST_SYN_SENT || k->tcb.state == ST_SYN_RCVD;
+}
+
 struct sock_cold {
     uint64_t rcvtimeo_us, sndtimeo_us; /* 0: none */
     uint32_t rcvlowat;
@@ -270,8 +276,10 @@ struct sock *fd_sock(struct mytcp_stack *s, int fd);   /* NULL: EBADF */
 
 uint32_t port_hash(void *stack, const struct table_node *link);
 struct port *port_find(struct mytcp_stack *s, uint16_t number);
-/* One more user; NULL without memory. */
-struct port *port_hold(struct mytcp_stack *s, uint16_t number, bool strict, bool bound);
+/* One more user; false without memory. */
+bool port_hold(struct mytcp_stack *s, uint16_t number, bool strict, bool bound);
+/* One more user of a port that somebody has: that needs no memory. */
+void port_join(struct mytcp_stack *s, uint16_t number, bool strict);
 void port_drop(struct mytcp_stack *s, uint16_t number, bool strict, bool bound);
 /* A port that nobody has, for bind(0): or 0. */
 uint16_t port_pick_free(struct mytcp_stack *s);
@@ -295,7 +303,7 @@ void listen_stop(struct mytcp_stack *s, struct sock *k);
 
 /* Make a record of a TCB in TIME-WAIT; without memory there is none. */
 void tw_begin(struct mytcp_stack *s, struct sock *k);
-struct tcp_verdict tw_input(struct mytcp_stack *s, struct tw *w, const struct tcp_segment *seg);
+enum drop_reason tw_input(struct mytcp_stack *s, struct tw *w, const struct tcp_segment *seg);
 /* May connect() have its tuple? By RFC 6191's reasoning: with timestamps on both sides whatever the old
  * connection left in the network is older than all that a new one sends. */
 bool tw_outlived(const struct mytcp_stack *s, const struct node *n);

@@ -64,10 +64,7 @@ void tw_begin(struct mytcp_stack *s, struct sock *k)
         w = mem_zalloc(&s->mem, MEM_TW, sizeof(*w));
     }
     if (!w) return;
-    if (!port_hold(s, n->local_port, n->strict, false)) {
-        mem_free(&s->mem, MEM_TW, w, sizeof(*w));
-        return;
-    }
+    port_join(s, n->local_port, n->strict);
     w->node = (struct node){.local = n->local, .peer = n->peer, .local_port = n->local_port,
                             .peer_port = n->peer_port, .kind = NODE_TIME_WAIT, .strict = n->strict,
                             .tos = k->tcb.opt.tos};
@@ -88,12 +85,12 @@ bool tw_outlived(const struct mytcp_stack *s, const struct node *n)
     return age_us >= max_u32(s->config.time_wait_reuse_us, s->config.timestamp_clock_us);
 }
 
-struct tcp_verdict tw_input(struct mytcp_stack *s, struct tw *w, const struct tcp_segment *seg)
+enum drop_reason tw_input(struct mytcp_stack *s, struct tw *w, const struct tcp_segment *seg)
 {
     struct tcb t;
     struct buf *nobody = NULL;
     time_wait_unpack(&t, &w->rec, &s->env);
-    struct tcp_verdict v = tcp_input(&t, &s->env, seg, &nobody);
+    enum drop_reason reason = tcp_input(&t, &s->env, seg, &nobody).drop; /* never answered by a RST */
     bool restarted = t.keep_at_us != TIME_NEVER; /* by the FIN, again */
     answer(s, &w->node, &t);
     w->rec.challenges = t.challenges;
@@ -103,8 +100,7 @@ struct tcp_verdict tw_input(struct mytcp_stack *s, struct tw *w, const struct tc
         unlink_tw(s, w);
         append(s, w);
     }
-    if (!v.drop) v.drop = DROP_TIME_WAIT;
-    return v;
+    return reason ? reason : DROP_TIME_WAIT;
 }
 
 void tw_expire(struct mytcp_stack *s)

@@ -37,7 +37,6 @@ struct mytcp_stack {
     struct mytcp_config config;
     struct mytcp_driver driver;
     uint8_t buffer[65600];
-    bool no_buffer;
     struct mytcp_packet last; /* `data` points into `buffer` */
     uint64_t last_us;         /* when it came, as we are told */
     unsigned taken, outputs_asked;
@@ -97,7 +96,7 @@ int fake_attach(mytcp_stack *stack, const struct mytcp_driver *driver)
 void *fake_input_buffer(mytcp_stack *stack, size_t *size_bytes)
 {
     *size_bytes = sizeof stack->buffer;
-    return stack->no_buffer ? NULL : stack->buffer;
+    return stack->buffer;
 }
 
 int fake_input(mytcp_stack *stack, const struct mytcp_packet *packet, uint64_t now_us)

@@ -172,17 +172,6 @@ static void the_batch_doubles_while_packets_keep_coming(void **state)
     assert_int_equal(turn_pass(world->tun, 1000), 1);
 }
 
-static void without_a_buffer_packets_are_read_and_thrown_away(void **state)
-{
-    struct world *world = *state;
-    world->stack->no_buffer = true;
-    arrive(world, (struct virtio_net_hdr){0}, 60);
-    assert_int_equal(turn_pass(world->tun, 1000), 1);
-    assert_int_equal(turn_pass(world->tun, 1000), 0);
-    assert_int_equal(world->stack->taken, 0);
-    assert_int_equal(world->tun->stats.dropped_no_buffer, 1);
-}
-
 /* V01 */
 static void what_is_too_short_for_a_packet_is_counted(void **state)
 {
@@ -470,7 +459,6 @@ int main(void)
         TEST(a_plain_packet_goes_out_with_an_empty_header),
         TEST(a_packet_has_the_time_at_which_it_was_read),
         TEST(the_batch_doubles_while_packets_keep_coming),
-        TEST(without_a_buffer_packets_are_read_and_thrown_away),
         TEST(what_is_too_short_for_a_packet_is_counted),
         TEST(interrupted_system_calls_are_done_again),
         TEST(a_packet_that_the_device_cannot_take_now_goes_first_later),
