@@ -9,8 +9,7 @@ static void full_buffer_goes(struct wire *w)
 {
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1460);
     OUT(w, .flags = ACK, .seq = 1461, .ack = 1, .len = 1460);
-    OUT(w, .flags = ACK, .seq = 2921, .ack = 1, .len = 80);
-    IN(w, .flags = ACK, .seq = 1, .ack = 3001);
+    IN(w, .flags = ACK, .seq = 1, .ack = 2921);
 }
 
 static void window_update(struct wire *w) /* which changes nothing that anybody waits for */
@@ -36,7 +35,7 @@ static void somebody_shuts_writing(struct wire *w)
 
 /* ---- send ---- */
 
-enum { ROOM = 3000, MORE = 5000 };
+enum { ROOM = 2920, MORE = 4380 };
 
 /* Established, with that much room to send into. */
 static void sending(struct wire *w, wire_step *const *steps)
@@ -61,8 +60,7 @@ SCENARIO(send_waits_until_all_is_taken)
     assert_int_equal(send_more(w, 0), MORE);
     ALL_DONE();
     wire_conn(w)->write_pos = MORE;
-    OUT(w, .flags = ACK, .seq = 3001, .ack = 1, .len = 1460);
-    OUT(w, .flags = ACK, .seq = 4461, .ack = 1, .len = 540);
+    OUT(w, .flags = ACK, .seq = 2921, .ack = 1, .len = 1460);
     QUIET(w);
 }
 
