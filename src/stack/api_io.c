@@ -99,6 +99,10 @@ static size_t send_source(struct mytcp_stack *s, struct sock *k, struct source *
         from->count--;
         from->skip = 0;
     }
+    if (from->count && total) { /* the rest does not follow at once: do not wait for it */
+        tcp_user_sent(&k->tcb, flags & MSG_MORE, false);
+        sock_settle(s, k);
+    }
     return total;
 }
 

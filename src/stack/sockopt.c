@@ -91,7 +91,7 @@ static int set_keepalive(struct mytcp_stack *s, struct sock *k, int v)
     bool timer_is_ours = k->tcb.opt.keepalive;
     k->tcb.opt.keepalive = v != 0;
     if (v) tcb_arm_keepalive(&k->tcb, &s->env);
-    else if (timer_is_ours && k->tcb.state != ST_TIME_WAIT) k->tcb.keep_at_us = TIME_NEVER;
+    else if (timer_is_ours) k->tcb.keep_at_us = TIME_NEVER;
     return 0;
 }
 
