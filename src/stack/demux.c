@@ -55,7 +55,7 @@ static void mark_now(struct mytcp_stack *s, const struct tcp_segment *seg, struc
 {
     if (!s->trace.cap) return;
     struct node *n = node_find(s, seg->dst, seg->dst_port, seg->src, seg->src_port);
-    trace_mark(m, n, s);
+    trace_mark(m, n);
     if (!n && listener_of(s, seg->dst_port)) m->before = m->after = ST_LISTEN;
 }
 

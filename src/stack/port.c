@@ -80,11 +80,11 @@ static bool usable_connect(struct mytcp_stack *s, uint16_t number, ip4_addr peer
     return !p || (!p->listener && !p->bound && !node_find(s, s->addr, number, peer, peer_port));
 }
 
+/* When none is usable_connect: each is somebody's, by listen(), by bind(), or by that very tuple. */
 static bool usable_after(struct mytcp_stack *s, uint16_t number, ip4_addr peer, uint16_t peer_port)
 {
     struct port *p = port_find(s, number);
-    struct node *n = node_find(s, s->addr, number, peer, peer_port);
-    return !p->listener && !p->bound && n && tw_outlived(s, n);
+    return !p->listener && !p->bound && tw_outlived(s, node_find(s, s->addr, number, peer, peer_port));
 }
 
 uint16_t port_pick_free(struct mytcp_stack *s) { return pick(s, (ip4_addr){0}, 0, usable_free); }

@@ -82,7 +82,7 @@ static bool send_reply(struct mytcp_stack *s, struct mytcp_tx *tx)
     r->count--;
     if (s->trace.cap) {
         struct trace_mark m;
-        trace_mark(&m, node_find(s, out.seg.src, out.seg.src_port, out.seg.dst, out.seg.dst_port), s);
+        trace_mark(&m, node_find(s, out.seg.src, out.seg.src_port, out.seg.dst, out.seg.dst_port));
         trace_add(s, true, &out.seg, &m, false, DROP_NONE);
     }
     build(s, &out, tx);
@@ -104,7 +104,7 @@ static bool send_active(struct mytcp_stack *s, struct active *a, struct mytcp_tx
     struct tcp_out out;
     struct trace_mark m;
     active_dequeue(s, a);
-    if (s->trace.cap) trace_mark(&m, &a->node, s);
+    if (s->trace.cap) trace_mark(&m, &a->node);
     bool is_sock = a->node.kind == NODE_SOCK;
     bool sent = is_sock ? tcp_output(&sock_of(&a->node)->tcb, &s->env, &out)
                         : half_output(s, half_of(&a->node), &out);

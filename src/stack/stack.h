@@ -356,7 +356,7 @@ struct trace_mark { /* the connection before and after */
     uint32_t cwnd, ssthresh, srtt_us, in_flight, pacing_kBps;
     uint64_t delivery_Bps;
 };
-void trace_mark(struct trace_mark *m, const struct node *n, const struct mytcp_stack *s);
+void trace_mark(struct trace_mark *m, const struct node *n);
 void trace_add(struct mytcp_stack *s, bool out, const struct tcp_segment *seg, const struct trace_mark *m,
                bool retransmission, enum drop_reason drop);
 

@@ -79,7 +79,7 @@ bool tw_outlived(const struct mytcp_stack *s, const struct node *n)
 {
     const struct tw *w = (const struct tw *)n;
     if (n->kind != NODE_TIME_WAIT || !s->config.time_wait_reuse_us) return false;
-    if (!w->rec.ts_ok || !s->config.timestamps) return false;
+    if (!w->rec.ts_ok) return false;
     uint32_t left_us = w->expires_us - (uint32_t)s->env.now_us; /* 2 MSL is far below 2^32 us */
     uint32_t age_us = 2 * s->env.params.msl_us - left_us;
     return age_us >= max_u32(s->config.time_wait_reuse_us, s->config.timestamp_clock_us);

@@ -7,10 +7,10 @@
 #include "stack/stack.h"
 #include "util/bytes.h"
 
-void trace_mark(struct trace_mark *m, const struct node *n, const struct mytcp_stack *s)
+void trace_mark(struct trace_mark *m, const struct node *n)
 {
     *m = (struct trace_mark){.before = ST_CLOSED, .after = ST_CLOSED};
-    if (!s->trace.cap || !n) return;
+    if (!n) return;
     m->known = true;
     if (n->kind == NODE_SOCK) {
         const struct tcb *t = &((const struct sock *)n)->tcb;

@@ -154,6 +154,27 @@ SCENARIO(defer_accept_waits_for_data)
     READ(w, 10);
 }
 
+SCENARIO(defer_accept_is_content_with_a_bare_ack_when_its_time_is_over)
+{
+    wire_listen(w, 4);
+    int seconds = 5;
+    assert_int_equal(mytcp_setsockopt(w->stack, w->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT,
+                                      &seconds, sizeof(seconds)),
+                     0);
+    IN(w, .flags = SYN, .mss = 1460);
+    OUT(w, .flags = SYN | ACK, .ack = 1);
+    MARK(w);
+    for (unsigned s = 1; s <= 7; s = 2 * s + 1) {
+        IN(w, .flags = ACK, .seq = 1, .ack = 1);
+        FAILS(w, accept_now(w), EAGAIN);
+        AT(w, s * SEC);
+        OUT(w, .flags = SYN | ACK, .ack = 1);
+    }
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    w->fd = accept_now(w);
+    STATE(w, TCP_ESTABLISHED);
+}
+
 WIRE_MAIN(WIRE_TEST(a_backlog_of_0_holds_1), WIRE_TEST(a_backlog_of_1_holds_2),
           WIRE_TEST(a_backlog_of_5_holds_6), WIRE_TEST(the_backlog_is_bounded_by_somaxconn),
           WIRE_TEST(a_negative_backlog_is_the_largest),
@@ -162,4 +183,5 @@ WIRE_MAIN(WIRE_TEST(a_backlog_of_0_holds_1), WIRE_TEST(a_backlog_of_1_holds_2),
           WIRE_TEST(listening_again_changes_the_backlog),
           WIRE_TEST(a_connection_in_the_queue_receives),
           WIRE_TEST(an_accepted_socket_inherits_the_listeners_options),
-          WIRE_TEST(defer_accept_waits_for_data))
+          WIRE_TEST(defer_accept_waits_for_data),
+          WIRE_TEST(defer_accept_is_content_with_a_bare_ack_when_its_time_is_over))

@@ -1,6 +1,6 @@
 /* connect() to AF_UNSPEC, attempts that failed, sockets that are shut down too early: what is left
  * of a socket when its connection is gone, as Linux has it. */
-#include "lib/wire.h"
+#include "lib/wire_place.h"
 
 static int connect_to(struct wire *w, int fd, uint16_t port)
 {
@@ -63,6 +63,19 @@ SCENARIO(a_dissolved_listener_resets_who_waits_and_keeps_what_bind_named)
     assert_int_equal(wire_ready(w, w->fd), POLLOUT);
 }
 
+/* 3.10.5: there is nobody left to reset */
+SCENARIO(a_connection_whose_peer_is_done_is_dissolved_silently)
+{
+    static const unsigned places[] = {AT_CLOSING, AT_LAST_ACK};
+    for (unsigned i = 0; i < 2; i++) {
+        wire_go(w, places[i]);
+        dissolve(w, w->fd);
+        QUIET(w);
+        STATE(w, TCP_CLOSE);
+        assert_int_equal(wire_so_error(w), 0);
+    }
+}
+
 /* G049, G202: The options live on, and so does what was chosen before connect(). */
 SCENARIO(options_outlive_a_failed_attempt)
 {
@@ -117,6 +130,7 @@ SCENARIO(shutting_down_a_failed_attempt_leaves_it_good_for_nothing)
 WIRE_MAIN(WIRE_TEST(a_dissolved_connection_is_reset_and_the_socket_connects_anew),
           WIRE_TEST(a_dissolved_attempt_goes_silently),
           WIRE_TEST(a_dissolved_listener_resets_who_waits_and_keeps_what_bind_named),
+          WIRE_TEST(a_connection_whose_peer_is_done_is_dissolved_silently),
           WIRE_TEST(options_outlive_a_failed_attempt),
           WIRE_TEST(a_port_that_bind_did_not_name_is_free_when_the_connection_has_ended),
           WIRE_TEST(a_connection_that_was_told_stays_connected_when_it_has_ended),

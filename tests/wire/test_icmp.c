@@ -49,6 +49,32 @@ SCENARIO(an_echo_request_too_long_for_the_mtu_is_answered_as_far_as_it_fits)
     QUIET(w);
 }
 
+SCENARIO(sixteen_answers_may_wait_and_the_rest_is_dropped)
+{
+    for (unsigned i = 0; i < 16; i++)
+        assert_string_equal(icmp(w, 8, 0, i, "", 0), "");
+    assert_string_equal(icmp(w, 8, 0, 16, "", 0), "reply_limit");
+    OUT_ICMP(w, 0, 0);
+    assert_string_equal(icmp(w, 8, 0, 17, "", 0), "");
+} /* those that wait still go with the stack: the harness counts */
+
+SCENARIO(a_limit_of_no_answers_is_silence)
+{
+    w->config.icmp_per_s = 0;
+    assert_string_equal(icmp(w, 8, 0, 1, "", 0), "icmp_limited");
+    QUIET(w);
+}
+
+SCENARIO(an_answer_without_memory_is_not_given)
+{
+    wire_start(w);
+    w->fail_at = w->allocs + 1;
+    assert_string_equal(icmp(w, 8, 0, 1, "", 0), "reply_limit");
+    QUIET(w);
+    assert_string_equal(icmp(w, 8, 0, 1, "", 0), "");
+    OUT_ICMP(w, 0, 0);
+}
+
 /* P11, G227 */
 SCENARIO(an_echo_request_with_ip_options_is_answered_without_them)
 {
@@ -393,6 +419,8 @@ SCENARIO(a_soft_error_of_a_connection_can_be_asked_for_until_there_is_progress)
 
 WIRE_MAIN(WIRE_TEST(an_echo_request_is_answered_with_its_own_data),
           WIRE_TEST(an_echo_request_too_long_for_the_mtu_is_answered_as_far_as_it_fits),
+          WIRE_TEST(sixteen_answers_may_wait_and_the_rest_is_dropped),
+          WIRE_TEST(a_limit_of_no_answers_is_silence), WIRE_TEST(an_answer_without_memory_is_not_given),
           WIRE_TEST(an_echo_request_with_ip_options_is_answered_without_them),
           WIRE_TEST(an_echo_request_with_a_bad_checksum_is_dropped),
           WIRE_TEST(icmp_of_every_short_length_is_dropped), WIRE_TEST(other_types_draw_nothing),

@@ -429,6 +429,20 @@ SCENARIO(null_arguments_of_the_packet_side_are_einval)
     FAILS(w, mytcp_output(NULL, &tx, 0), EINVAL);
     FAILS(w, mytcp_output(w->stack, NULL, w->now_us), EINVAL);
     assert_null(mytcp_input_buffer(NULL, &(size_t){0}));
+    assert_null(mytcp_input_buffer(w->stack, NULL));
+}
+
+/* also beyond the buffer that the stack lends */
+SCENARIO(a_packet_may_lie_anywhere)
+{
+    uint8_t memory[3 * 64];
+    wire_start(w);
+    wire_build(w, &p, &(struct wire_segment){.flags = SYN});
+    for (unsigned i = 0; i < 3; i++) {
+        struct mytcp_packet packet = {.data = memory + i * 64, .len_bytes = p.len};
+        memcpy(packet.data, p.bytes, p.len);
+        assert_string_equal(mytcp_drop_name((unsigned)mytcp_input(w->stack, &packet, w->now_us)), "no_connection");
+    }
 }
 
 /* I06: a clock that goes back counts as the latest time seen */
@@ -469,4 +483,5 @@ WIRE_MAIN(WIRE_TEST(every_prefix_of_a_packet_is_dropped),
           WIRE_TEST(super_segments_that_cannot_be_are_dropped),
           WIRE_TEST(a_super_segment_of_one_piece_or_none_is_a_plain_segment),
           WIRE_TEST(a_super_segment_with_syn_or_rst_is_dropped),
-          WIRE_TEST(null_arguments_of_the_packet_side_are_einval), WIRE_TEST(time_never_goes_back))
+          WIRE_TEST(null_arguments_of_the_packet_side_are_einval), WIRE_TEST(a_packet_may_lie_anywhere),
+          WIRE_TEST(time_never_goes_back))

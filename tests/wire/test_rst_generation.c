@@ -86,6 +86,28 @@ SCENARIO(resets_of_strangers_are_limited_per_second)
     OUT(w, .flags = RST | ACK, .seq = 0, .ack = 1);
 }
 
+SCENARIO(resets_for_which_there_is_no_room_are_not_sent)
+{
+    static struct wire_packet p;
+    unsigned sent = 0;
+    for (int i = 0; i < 256; i++)
+        assert_string_equal(IN(w, .flags = SYN), "no_connection");
+    assert_string_equal(IN(w, .flags = SYN), "reply_limit");
+    while (wire_poll(w, &p))
+        sent++;
+    assert_int_equal(sent, 256);
+    assert_int_equal(wire_stats(w).reset_out, 256);
+    assert_string_equal(IN(w, .flags = SYN), "no_connection");
+    OUT(w, .flags = RST | ACK, .seq = 0, .ack = 1);
+}
+
+SCENARIO(a_limit_of_no_resets_is_silence)
+{
+    w->config.rsts_per_s = 0;
+    assert_string_equal(IN(w, .flags = SYN), "reply_limit");
+    QUIET(w);
+}
+
 /* 9293-GEN-12, Figure 10: data for a connection that is gone aborts the sender */
 SCENARIO(a_peer_that_lost_its_connection_resets_ours_by_our_ack_number)
 {
@@ -123,5 +145,7 @@ WIRE_MAIN(WIRE_TEST(a_segment_without_ack_to_a_closed_port_draws_rst_ack_behind_
           WIRE_TEST(a_synchronized_state_answers_the_unacceptable_with_an_ack_only),
           WIRE_TEST(a_rst_carries_no_options_and_no_data),
           WIRE_TEST(resets_of_strangers_are_limited_per_second),
+          WIRE_TEST(resets_for_which_there_is_no_room_are_not_sent),
+          WIRE_TEST(a_limit_of_no_resets_is_silence),
           WIRE_TEST(a_peer_that_lost_its_connection_resets_ours_by_our_ack_number),
           WIRE_TEST(an_abort_sends_one_rst_at_snd_nxt))

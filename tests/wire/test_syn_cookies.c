@@ -46,6 +46,42 @@ SCENARIO(a_syn_takes_no_memory)
     QUIET(w);
 }
 
+SCENARIO(a_syn_for_whose_answer_there_is_no_room_is_dropped)
+{
+    static struct wire_packet p;
+    cookies_always(w);
+    for (unsigned i = 0; i < 256; i++)
+        assert_string_equal(IN(w, .flags = SYN, .mss = 1460), "");
+    assert_string_equal(IN(w, .flags = SYN, .mss = 1460), "reply_limit");
+    assert_int_equal(wire_stats(w).syn_cookies_sent, 256);
+    while (wire_poll(w, &p))
+        continue;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    assert_true(accept_now(w) >= 0);
+}
+
+/* M08: the cookie comes again with whatever the peer sends next */
+SCENARIO(a_cookie_that_finds_no_memory_is_good_later)
+{
+    int wait_for = 40;
+    cookies_always(w);
+    assert_int_equal(
+        mytcp_setsockopt(w->stack, w->listener, SOL_SOCKET, SO_RCVLOWAT, &wait_for, sizeof(wait_for)), 0);
+    IN(w, .flags = SYN, .mss = 1460);
+    OUT(w, .flags = SYN | ACK, .ack = 1);
+    for (unsigned fails = 1; fails <= 2; fails++) { /* the socket; its rare options */
+        w->fail_at = w->allocs + fails;
+        assert_string_equal(IN(w, .flags = ACK, .seq = 1, .ack = 1), "no_memory");
+        assert_int_equal(wire_stats(w).opened_passive, 0);
+        assert_int_equal(wire_stats(w).syn_cookies_ok, 0);
+        FAILS(w, accept_now(w), EAGAIN);
+    }
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    assert_int_equal(wire_stats(w).opened_passive, 1);
+    w->fd = accept_now(w);
+    assert_int_equal(wire_option(w, SOL_SOCKET, SO_RCVLOWAT), 40);
+}
+
 /* the MSS survives, rounded down to what the cookie can say */
 SCENARIO(the_peers_mss_is_respected)
 {
@@ -241,7 +277,9 @@ SCENARIO(a_full_syn_queue_without_cookies_drops_syns)
 }
 
 WIRE_MAIN(WIRE_TEST(a_cookie_handshake_establishes_without_half_open_state),
-          WIRE_TEST(a_syn_takes_no_memory), WIRE_TEST(the_peers_mss_is_respected),
+          WIRE_TEST(a_syn_takes_no_memory),
+          WIRE_TEST(a_syn_for_whose_answer_there_is_no_room_is_dropped),
+          WIRE_TEST(a_cookie_that_finds_no_memory_is_good_later), WIRE_TEST(the_peers_mss_is_respected),
           WIRE_TEST(with_timestamps_window_scale_and_sack_survive),
           WIRE_TEST(without_timestamps_they_are_not_offered),
           WIRE_TEST(a_forged_cookie_draws_a_rst), WIRE_TEST(a_cookie_of_another_peer_draws_a_rst),

@@ -231,6 +231,41 @@ SCENARIO(beyond_the_cap_the_oldest_record_is_recycled)
     OUT(w, .flags = ACK, .seq = 2, .ack = 2);
 }
 
+/* One more connection gets here, when of the allocations the first so many fail. */
+static void arrive_without_memory(struct wire *w, unsigned failures)
+{
+    w->peer_port++;
+    wire_passive(w);
+    assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+    OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+    if (failures == 1)
+        w->fail_at = w->allocs + 1;
+    else if (failures)
+        w->fail_from = w->allocs + 1;
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+    w->fail_from = 0;
+    OUT(w, .flags = ACK, .seq = 2, .ack = 2);
+    QUIET(w);
+}
+
+/* R08, M08 */
+SCENARIO(without_memory_the_oldest_record_gives_way)
+{
+    arrive_without_memory(w, 1); /* and there is no older one: it does without */
+    assert_int_equal(wire_stats(w).time_wait, 0);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+    OUT(w, .flags = RST, .seq = 2);
+    arrive_without_memory(w, 0);
+    arrive_without_memory(w, 1);
+    assert_int_equal(wire_stats(w).time_wait, 1);
+    assert_int_equal(wire_stats(w).time_wait_recycled, 1);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+    OUT(w, .flags = ACK, .seq = 2, .ack = 2);
+    arrive_without_memory(w, 2); /* and though it did, there was none */
+    assert_int_equal(wire_stats(w).time_wait, 0);
+    assert_int_equal(wire_stats(w).time_wait_recycled, 2);
+}
+
 /* R08: the budget */
 SCENARIO(a_record_holds_64_bytes_at_most)
 {
@@ -357,7 +392,8 @@ SCENARIO(connect_takes_no_tuple_from_time_wait_when_told_so)
     assert_int_equal(connect_again(w), EADDRNOTAVAIL);
 }
 
-WIRE_MAIN(WIRE_TEST(connect_takes_the_tuple_of_a_time_wait_of_a_second_with_timestamps),
+WIRE_MAIN(WIRE_TEST(without_memory_the_oldest_record_gives_way),
+          WIRE_TEST(connect_takes_the_tuple_of_a_time_wait_of_a_second_with_timestamps),
           WIRE_TEST(the_new_initial_number_lies_beyond_an_old_connection_that_outran_the_clock),
           WIRE_TEST(connect_never_takes_the_tuple_of_a_time_wait_without_timestamps),
           WIRE_TEST(connect_takes_no_tuple_from_time_wait_when_told_so),
