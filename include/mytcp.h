@@ -261,7 +261,7 @@ MYTCP_API int mytcp_socket(mytcp_stack *stack, int domain, int type, int protoco
 
 /* As bind(2). INADDR_ANY or the stack's own address; port 0 picks one at connect or listen time (at
  * bind time for getsockname). Errors: EBADF, EFAULT, EINVAL (bound already, short address),
- * EAFNOSUPPORT, EADDRNOTAVAIL, EADDRINUSE. */
+ * EAFNOSUPPORT, EADDRNOTAVAIL, EADDRINUSE, ENOBUFS. */
 MYTCP_API int mytcp_bind(mytcp_stack *stack, int fd, const struct sockaddr *addr, socklen_t len);
 
 /* As listen(2): a backlog of n holds n + 1 completed connections; a negative one is the largest.
@@ -289,9 +289,9 @@ MYTCP_API int mytcp_connect(mytcp_stack *stack, int fd, const struct sockaddr *a
  * byte urgent), MSG_NOSIGNAL (there is never a signal); others mean nothing, as on Linux. Returns
  * the bytes taken, which may be fewer when not blocking. A connection that is opening takes data,
  * which waits (RFC 9293 3.10.2; Linux: EAGAIN). Errors: EBADF, EFAULT, EPIPE (shut down, closed,
- * never connected), EAGAIN, the connection's pending error (ECONNRESET, ETIMEDOUT, ...; reported
- * once), EOPNOTSUPP (MSG_FASTOPEN), EMSGSIZE (more than IOV_MAX iovecs), EINVAL (a length beyond
- * SSIZE_MAX), EINTR.
+ * never connected), EAGAIN (no room; or no memory, and POLLOUT waits for that), the connection's
+ * pending error (ECONNRESET, ETIMEDOUT, ...; reported once), EOPNOTSUPP (MSG_FASTOPEN), EMSGSIZE
+ * (more than IOV_MAX iovecs), EINVAL (a length beyond SSIZE_MAX), EINTR.
  */
 MYTCP_API ssize_t mytcp_send(mytcp_stack *stack, int fd, const void *data, size_t len_bytes, int flags);
 MYTCP_API ssize_t mytcp_sendmsg(mytcp_stack *stack, int fd, const struct msghdr *msg, int flags);
@@ -319,8 +319,9 @@ MYTCP_API int mytcp_consume(mytcp_stack *stack, int fd, size_t n_bytes);
 /*
  * Send without a copy: get room for up to want_bytes at the send queue's end, write into it, then
  * mytcp_commit() queues the first n. A reserve without commit costs nothing and is undone by the next
- * send, reserve or commit. Returns the room covered; never blocks (EAGAIN). commit: EINVAL if n is more
- * than was reserved.
+ * send, reserve or commit. The memory is good until then, or until connect or close of this descriptor,
+ * though the connection may end meanwhile. Returns the room covered; never blocks (EAGAIN, also without
+ * memory). commit: EINVAL if n is more than was reserved.
  */
 MYTCP_API ssize_t mytcp_reserve(mytcp_stack *stack, int fd, struct iovec *iov, int count, size_t want_bytes);
 MYTCP_API int mytcp_commit(mytcp_stack *stack, int fd, size_t n_bytes);
@@ -353,7 +354,7 @@ MYTCP_API int mytcp_getpeername(mytcp_stack *stack, int fd, struct sockaddr *add
  * An accepted socket inherits its listener's. Values are clamped and refused as on Linux, but:
  * SO_LINGER's seconds reach to 65535, TCP_DEFER_ACCEPT's to 255, TCP_WINDOW_CLAMP is 128 at least,
  * and TCP_MAXSEG acts at once. Errors: EBADF, EFAULT, EINVAL, ENOPROTOOPT, EOPNOTSUPP (get, of an
- * unknown level), EDOM, ENOENT.
+ * unknown level), EDOM, ENOENT, ENOBUFS (set, of what hardly anybody sets).
  */
 MYTCP_API int mytcp_setsockopt(mytcp_stack *stack, int fd, int level, int name, const void *value, socklen_t len);
 MYTCP_API int mytcp_getsockopt(mytcp_stack *stack, int fd, int level, int name, void *value, socklen_t *len);

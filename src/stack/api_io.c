@@ -65,7 +65,6 @@ static size_t send_some(struct mytcp_stack *s, struct sock *k, const void *data,
     uint32_t room = send_room(s, k);
     uint32_t want = (uint32_t)min_u64(len, min_u32(room, SEND_BYTES_MAX));
     if (!want) return 0;
-    if (k->cold) k->cold->reserved = 0; /* void from here on */
     uint32_t got = sendq_append(&k->tcb.sendq, &s->chunks, data, want);
     if (got < want) starve(s, k);
     if (!got) return 0;
@@ -180,12 +179,8 @@ static ssize_t do_reserve(struct mytcp_stack *s, int fd, struct iovec *iov, int 
     if (count <= 0) return -EINVAL;
     int error = send_state(k);
     if (error) return error;
-    if (!sock_cold(s, k)) return -ENOBUFS;
     uint32_t room = min_u32(send_room(s, k), SEND_BYTES_MAX);
-    uint32_t got = 0;
-    if (room && want)
-        got = sendq_reserve(&k->tcb.sendq, &s->chunks, (uint32_t)min_u64(want, room), iov, &count);
-    k->cold->reserved = got;
+    uint32_t got = sendq_reserve(&k->tcb.sendq, &s->chunks, (uint32_t)min_u64(want, room), iov, &count);
     if (!got && room && want) starve(s, k);
     return got || !want ? (ssize_t)got : -EAGAIN;
 }
@@ -201,13 +196,11 @@ static int do_commit(struct mytcp_stack *s, int fd, size_t n)
 {
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
-    uint32_t reserved = k->cold ? k->cold->reserved : 0;
-    if (n > reserved) return -EINVAL;
-    k->cold->reserved = 0;
     int error = send_state(k);
-    if (error) return error;
-    sendq_commit(&k->tcb.sendq, (uint32_t)n);
+    if (!error && n > sendq_reserved(&k->tcb.sendq)) return -EINVAL;
+    sendq_commit(&k->tcb.sendq, error ? 0 : (uint32_t)n);
     sendq_trim(&k->tcb.sendq, &s->chunks);
+    if (error) return error;
     tcp_user_sent(&k->tcb, false, false);
     sock_settle(s, k);
     return 0;

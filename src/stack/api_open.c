@@ -133,12 +133,16 @@ static int do_listen(struct mytcp_stack *s, int fd, int backlog)
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
     if (k->phase != PHASE_UNCONNECTED) return -EINVAL;
-    if (!(k->flags & SOCK_BOUND)) {
-        int error = bind_port(s, k, 0);
-        if (error) return error;
-    }
+    bool bound = k->flags & SOCK_BOUND;
+    int error = bound ? 0 : bind_port(s, k, 0);
+    if (error) return error;
     /* Linux takes a negative backlog for the largest */
-    return listen_start(s, k, backlog < 0 ? s->config.somaxconn : (uint32_t)backlog);
+    error = listen_start(s, k, backlog < 0 ? s->config.somaxconn : (uint32_t)backlog);
+    if (error && !bound) { /* nothing has happened */
+        sock_release_port(s, k);
+        k->active.node.local_port = 0;
+    }
+    return error;
 }
 
 int mytcp_listen(mytcp_stack *s, int fd, int backlog)

@@ -201,7 +201,6 @@ void sock_dissolve(struct mytcp_stack *s, struct sock *k)
     tcb_free(&k->tcb, &s->env);
     tcb_init(&k->tcb, &s->env, &opt);
     cc_init(&k->tcb.cc, algorithm);
-    if (k->cold) k->cold->reserved = 0;
     if (!idle && !(k->flags & SOCK_PORT_GIVEN)) sock_release_port(s, k);
     if (!(k->flags & SOCK_ADDR_GIVEN)) k->active.node.local = (ip4_addr){INADDR_ANY};
     k->active.node.peer = (ip4_addr){INADDR_ANY};

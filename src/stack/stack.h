@@ -121,7 +121,6 @@ struct sock_cold {
     uint64_t rcvtimeo_us, sndtimeo_us; /* 0: none */
     uint32_t rcvlowat;
     uint32_t defer_accept_s;
-    uint32_t reserved;                 /* bytes handed out by mytcp_reserve */
 };
 
 /* ---- ports ---- */

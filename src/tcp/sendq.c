@@ -17,7 +17,7 @@ struct sendq_chunk {
     uint32_t cap;
     uint32_t pos;             /* the position of memory[0] */
     uint32_t start, end;      /* memory[start..end) is queued; before start it is acknowledged */
-    uint32_t reserved;        /* somebody may be writing beyond end */
+    uint32_t reserved;        /* so many bytes beyond end somebody may be writing */
     uint8_t memory[];
 };
 
@@ -175,10 +175,23 @@ static struct sendq_chunk *writable(const struct sendq *q)
     return c && c->end < c->cap ? c : empty;
 }
 
+static uint32_t last_two(const struct sendq *q)
+{
+    return q->count > 2 ? q->count - 2 : 0;
+}
+
 static void end_reserve(struct sendq *q)
 {
-    for (uint32_t i = q->count > 2 ? q->count - 2 : 0; i < q->count; i++)
+    for (uint32_t i = last_two(q); i < q->count; i++)
         at(q, i)->reserved = 0;
+}
+
+uint32_t sendq_reserved(const struct sendq *q)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = last_two(q); i < q->count; i++)
+        sum += at(q, i)->reserved;
+    return sum;
 }
 
 uint32_t sendq_append(struct sendq *q, struct sendq_pool *pool, const void *data, uint32_t len)
@@ -203,7 +216,7 @@ uint32_t sendq_append(struct sendq *q, struct sendq_pool *pool, const void *data
 static uint32_t give(struct sendq_chunk *c, uint32_t want, struct iovec *iov)
 {
     uint32_t n = min32(c->cap - c->end, want);
-    c->reserved = 1;
+    c->reserved = n;
     iov->iov_base = c->memory + c->end;
     iov->iov_len = n;
     return n;
@@ -276,8 +289,7 @@ void sendq_drop(struct sendq *q, struct sendq_pool *pool, uint32_t n)
     }
     if (q->len > 0)
         return;
-    bool reserved = q->count > 0 && (at(q, 0)->reserved || at(q, q->count - 1)->reserved);
-    if (!reserved)
+    if (!sendq_reserved(q))
         sendq_free(q, pool);
 }
 

@@ -44,6 +44,8 @@ uint32_t sendq_append(struct sendq *q, struct sendq_pool *pool, const void *data
 uint32_t sendq_reserve(struct sendq *q, struct sendq_pool *pool, uint32_t want, struct iovec *iov,
                        int *count);
 void sendq_commit(struct sendq *q, uint32_t n);
+/* The bytes of a reserve that is neither committed nor void. Their memory stays, whatever is dropped. */
+uint32_t sendq_reserved(const struct sendq *q);
 /* Give back what a reserve took and nobody committed, if the queue is empty. */
 void sendq_trim(struct sendq *q, struct sendq_pool *pool);
 /* The first n <= len bytes are acknowledged: let go of them. */

@@ -44,7 +44,7 @@ static void stop_timers(struct tcb *t)
 void tcb_close(struct tcb *t, struct tcp_env *env, int error)
 {
     stop_timers(t);
-    sendq_free(&t->sendq, env->chunks);
+    sendq_drop(&t->sendq, env->chunks, t->sendq.len); /* the application may be writing into what it reserved */
     recovery_free(&t->recovery, env->mem);
     cc_free(&t->cc, env->mem);
     recvq_drop_ooo(&t->recvq, env->bufs);

@@ -229,11 +229,14 @@ static void what_is_reserved_and_committed_is_queued(void **state)
     assert_int_equal(reserve(100, iov, &count), 100);
     assert_int_equal(count, 1);
     assert_int_equal(q.len, 0);
+    assert_int_equal(sendq_reserved(&q), 100);
     fill(iov, count);
     sendq_commit(&q, 60);
+    assert_int_equal(sendq_reserved(&q), 0);
     assert_int_equal(q.len, 60);
     count = 2;
     assert_int_equal(reserve(5000, iov, &count), 5000); /* the tail's room and a new chunk */
+    assert_int_equal(sendq_reserved(&q), 5000);
     assert_int_equal(count, 2);
     fill(iov, count);
     check();

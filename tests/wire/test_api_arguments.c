@@ -130,11 +130,26 @@ SCENARIO(zero_copy_calls_check_where_they_may_write)
     FAILS(w, mytcp_peek(w->stack, w->fd, &iov, -1), EINVAL);
     assert_int_equal(mytcp_reserve(w->stack, w->fd, &iov, 1, 0), 0);
     assert_int_equal(mytcp_reserve(w->stack, w->fd, &iov, 1, 10), 10);
-    IN(w, .flags = RST, .seq = 1);
-    FAILS(w, mytcp_commit(w->stack, w->fd, 10), ECONNRESET);
-    FAILS(w, mytcp_commit(w->stack, w->fd, 10), EINVAL); /* nothing is reserved any more */
-    FAILS(w, mytcp_reserve(w->stack, w->fd, &iov, 1, 10), EPIPE);
+    assert_int_equal(mytcp_reserve(w->stack, w->fd, &iov, 1, 0), 0);
+    FAILS(w, mytcp_commit(w->stack, w->fd, 10), EINVAL); /* the second undid the first */
     FAILS(w, mytcp_conn_info_get(w->stack, w->fd, NULL), EFAULT);
+}
+
+/* Between reserve and commit anything may come in, by another thread if there is a driver's. */
+SCENARIO(what_is_reserved_stays_though_the_connection_ends)
+{
+    struct iovec iov;
+    wire_passive(w);
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    assert_int_equal(mytcp_reserve(w->stack, w->fd, &iov, 1, 10), 10);
+    IN(w, .flags = ACK, .seq = 1, .ack = 101);
+    memset(iov.iov_base, 1, 10);
+    IN(w, .flags = RST, .seq = 1);
+    memset(iov.iov_base, 2, 10);
+    FAILS(w, mytcp_commit(w->stack, w->fd, 10), ECONNRESET);
+    FAILS(w, mytcp_commit(w->stack, w->fd, 10), EPIPE);
+    FAILS(w, mytcp_reserve(w->stack, w->fd, &iov, 1, 10), EPIPE);
 }
 
 SCENARIO(ioctl_knows_its_requests)
@@ -330,7 +345,8 @@ WIRE_MAIN(WIRE_TEST(no_call_takes_null_for_a_stack_or_for_what_it_fills),
           WIRE_TEST(names_are_checked_as_far_as_they_are_read),
           WIRE_TEST(messages_are_checked_before_they_are_sent),
           WIRE_TEST(a_message_taken_in_part_goes_without_its_rest),
-          WIRE_TEST(zero_copy_calls_check_where_they_may_write), WIRE_TEST(ioctl_knows_its_requests),
+          WIRE_TEST(zero_copy_calls_check_where_they_may_write), WIRE_TEST(what_is_reserved_stays_though_the_connection_ends),
+          WIRE_TEST(ioctl_knows_its_requests),
           WIRE_TEST(options_refuse_what_linux_refuses),
           WIRE_TEST(options_with_a_default_have_a_value_that_means_it),
           WIRE_TEST(times_are_kept_as_far_as_they_make_sense),

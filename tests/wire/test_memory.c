@@ -169,6 +169,26 @@ SCENARIO(all_allocations_may_fail_from_any_point_on)
     }
 }
 
+/* M08 */
+SCENARIO(any_allocation_of_a_stacks_creation_may_fail)
+{
+    w->config.trace_entries = 10;
+    wire_start(w);
+    uint64_t count = w->allocs;
+    for (uint64_t run = 0; run < 2 * count; run++) {
+        again(w);
+        *(run % 2 ? &w->fail_at : &w->fail_from) = 1 + run / 2;
+        errno = 0;
+        assert_null(mytcp_create(&w->config, w->now_us));
+        assert_int_equal(errno, ENOMEM);
+        assert_int_equal(w->held_bytes, 0);
+        w->fail_at = w->fail_from = 0;
+        wire_start(w);
+        w->fail_from = w->allocs + 1; /* to go it needs none */
+    }
+    assert_in_range(count, 6, 6);
+}
+
 /* 9293-OPEN-5, M08 */
 SCENARIO(any_allocation_of_a_connect_may_fail)
 {
@@ -344,6 +364,7 @@ SCENARIO(the_same_inputs_give_the_same_digest)
 
 WIRE_MAIN(WIRE_TEST(any_single_allocation_may_fail_and_all_bytes_arrive),
           WIRE_TEST(all_allocations_may_fail_from_any_point_on),
+          WIRE_TEST(any_allocation_of_a_stacks_creation_may_fail),
           WIRE_TEST(any_allocation_of_a_connect_may_fail),
           WIRE_TEST(a_writer_refused_by_the_allocator_is_told_to_go_on_a_while_later),
           WIRE_TEST(nothing_is_held_beyond_the_ceiling),
