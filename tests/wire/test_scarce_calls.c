@@ -453,29 +453,29 @@ static void all_calls(struct wire *w, void (*go)(struct wire *w))
     print_message("%u scenarios, %u failures\n", scenarios, failures);
 }
 
-#define PLACE(sentence, go)                                                                        \
-    SCENARIO(sentence)                                                                             \
-    {                                                                                              \
-        all_calls(w, go);                                                                          \
-    }
-
 /* M08 */
-PLACE(any_call_may_lack_memory_on_no_socket, nowhere)
-PLACE(any_call_may_lack_memory_on_a_fresh_socket, fresh)
-PLACE(any_call_may_lack_memory_on_a_bound_socket, bound)
-PLACE(any_call_may_lack_memory_on_a_listener, listening)
-PLACE(any_call_may_lack_memory_on_a_listener_for_whom_somebody_waits, somebody_waits)
-PLACE(any_call_may_lack_memory_in_syn_sent, wire_syn_sent)
-PLACE(any_call_may_lack_memory_in_syn_received, syn_received)
-PLACE(any_call_may_lack_memory_in_established, established)
-PLACE(any_call_may_lack_memory_with_data_on_its_way, with_data)
-PLACE(any_call_may_lack_memory_on_a_watched_connection, watched)
-PLACE(any_call_may_lack_memory_in_fin_wait_2, fin_wait_2)
-PLACE(any_call_may_lack_memory_in_close_wait, close_wait)
-PLACE(any_call_may_lack_memory_in_closing, closing)
-PLACE(any_call_may_lack_memory_in_last_ack, last_ack)
-PLACE(any_call_may_lack_memory_after_a_reset, reset)
-PLACE(any_call_may_lack_memory_when_descriptors_are_used_up, descriptors_used_up)
+SCENARIO(any_call_may_lack_memory_on_no_socket) { all_calls(w, nowhere); }
+SCENARIO(any_call_may_lack_memory_on_a_fresh_socket) { all_calls(w, fresh); }
+SCENARIO(any_call_may_lack_memory_on_a_bound_socket) { all_calls(w, bound); }
+SCENARIO(any_call_may_lack_memory_on_a_listener) { all_calls(w, listening); }
+SCENARIO(any_call_may_lack_memory_on_a_listener_for_whom_somebody_waits)
+{
+    all_calls(w, somebody_waits);
+}
+SCENARIO(any_call_may_lack_memory_in_syn_sent) { all_calls(w, wire_syn_sent); }
+SCENARIO(any_call_may_lack_memory_in_syn_received) { all_calls(w, syn_received); }
+SCENARIO(any_call_may_lack_memory_in_established) { all_calls(w, established); }
+SCENARIO(any_call_may_lack_memory_with_data_on_its_way) { all_calls(w, with_data); }
+SCENARIO(any_call_may_lack_memory_on_a_watched_connection) { all_calls(w, watched); }
+SCENARIO(any_call_may_lack_memory_in_fin_wait_2) { all_calls(w, fin_wait_2); }
+SCENARIO(any_call_may_lack_memory_in_close_wait) { all_calls(w, close_wait); }
+SCENARIO(any_call_may_lack_memory_in_closing) { all_calls(w, closing); }
+SCENARIO(any_call_may_lack_memory_in_last_ack) { all_calls(w, last_ack); }
+SCENARIO(any_call_may_lack_memory_after_a_reset) { all_calls(w, reset); }
+SCENARIO(any_call_may_lack_memory_when_descriptors_are_used_up)
+{
+    all_calls(w, descriptors_used_up);
+}
 
 WIRE_MAIN(WIRE_TEST(any_call_may_lack_memory_on_no_socket), WIRE_TEST(any_call_may_lack_memory_on_a_fresh_socket),
           WIRE_TEST(any_call_may_lack_memory_on_a_bound_socket), WIRE_TEST(any_call_may_lack_memory_on_a_listener),
