@@ -149,7 +149,6 @@ static void cubic_on_loss(struct cc *cc, const struct cc_event *e)
 static void cubic_on_undo(struct cc *cc, const struct cc_event *e)
 {
     struct cubic *c = cc->state;
-    if (!c) return;
     c->now = c->undo;
     c->acked_at_us = e->now_us;
 }

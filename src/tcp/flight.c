@@ -362,20 +362,20 @@ static const char *check_sets(const struct flight *f, const struct sent *r, uint
     return NULL;
 }
 
-static const char *check_list(const struct flight *f)
+static const char *check_list(const struct flight *f, uint32_t again)
 {
     uint32_t before = 0, listed = 0;
-    for (uint32_t at = f->oldest; at; at = f->ring[at - 1].newer) {
+    for (uint32_t at = f->oldest; at; at = f->ring[at - 1].newer, listed++) {
         if (f->ring[at - 1].older != before) return "flight: the list's way back";
-        if (++listed > f->count) return "flight: the list goes round";
         before = at;
     }
+    if (listed != again) return "flight: the list has what is not in flight";
     return before == f->newest ? NULL : "flight: the list's end";
 }
 
 const char *flight_check(const struct flight *f, seq_t una, seq_t nxt)
 {
-    uint32_t sacked = 0, lost = 0, units = 0;
+    uint32_t sacked = 0, lost = 0, units = 0, again = 0;
     seq_t at = una;
     for (uint32_t i = 0; i < f->count; i++) {
         const struct sent *r = flight_at(f, i);
@@ -390,10 +390,11 @@ const char *flight_check(const struct flight *f, seq_t una, seq_t nxt)
         sacked += sent_bytes(r, r->sacked);
         lost += sent_bytes(r, r->lost);
         units += popcount_u64(r->sacked);
+        again += is_listed(f, slot);
     }
     if (f->count && !seq_eq(at, nxt)) return "flight: records do not reach SND.NXT";
     if (!f->count && !seq_eq(una, nxt)) return "flight: bytes without a record";
     if (sacked != f->sacked_bytes || lost != f->lost_bytes || units != f->sacked_units)
         return "flight: bytes miscounted";
-    return check_list(f);
+    return check_list(f, again);
 }

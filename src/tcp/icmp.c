@@ -3,8 +3,7 @@
 
 void tcp_icmp_error(struct tcb *t, struct tcp_env *env, int error, bool hard)
 {
-    bool opening = t->state == ST_SYN_SENT || (t->state == ST_SYN_RCVD && !t->passive);
-    if (opening && hard) {
+    if (hard && !tcb_synchronized(t)) { /* an active open */
         env->count.failed++;
         tcb_close(t, env, error);
         return;

@@ -71,7 +71,7 @@ static enum drop_reason check_sequence(struct tcb *t, struct tcp_env *env,
 static void remember_timestamp(struct tcb *t, const struct tcp_env *env,
                                const struct tcp_segment *seg)
 {
-    if (!t->ts_ok || !seg->has_ts || seq_gt(seg->seq, t->rcv_acked)) return;
+    if (!t->ts_ok || seq_gt(seg->seq, t->rcv_acked)) return;
     t->ts_recent = seg->tsval;
     t->ts_recent_s = (uint32_t)(env->now_us / 1000000);
 }
@@ -167,7 +167,7 @@ static void update_send_window(struct tcb *t, struct tcp_env *env, const struct 
 /* What the ACK of our FIN does to each state. */
 static void ack_of_fin(struct tcb *t, struct tcp_env *env)
 {
-    if (!t->fin_sent || seq_lt(t->snd_una, t->snd_nxt) || t->sendq.len) return;
+    if (!t->fin_sent || seq_lt(t->snd_una, t->snd_nxt)) return;
     if (t->state == ST_FIN_WAIT_1) {
         t->state = ST_FIN_WAIT_2;
         t->event |= EVENT_STATE;
@@ -229,8 +229,6 @@ struct tcp_verdict tcp_input(struct tcb *t, struct tcp_env *env, const struct tc
 {
     struct tcp_segment copy = *segment, *seg = &copy;
     t->segs_in++;
-    if (t->state == ST_CLOSED || t->state == ST_LISTEN)
-        return (struct tcp_verdict){.drop = DROP_NO_CONNECTION, .reply_rst = true};
     if (t->state == ST_SYN_SENT) return tcp_input_syn_sent(t, env, seg, owner);
     if (input_syn_again(t, seg)) return dropped(DROP_NONE);
 

@@ -113,7 +113,6 @@ void tcp_loss_arm_probe(struct tcb *t, struct tcp_env *env)
 {
     t->probe_at_us = TIME_NEVER;
     if (!env->params.tail_loss_probe || !recovery_may_probe(&t->recovery, t->sack_ok)) return;
-    if (t->persisting || !tcb_sending(t)) return;
     uint64_t pto = t->rtt.srtt_us ? 2ull * t->rtt.srtt_us : PROBE_DEFAULT_US;
     if (in_flight(t) <= current_mss(t, env)) pto += PROBE_DELACK_US; /* its ACK may be delayed */
     t->probe_at_us = min_u64(env->now_us + pto, t->rexmt_at_us);
@@ -134,7 +133,7 @@ void tcp_loss_pace(struct tcb *t, const struct tcp_env *env)
 static void advance(struct tcb *t, struct tcp_env *env, seq_t ack)
 {
     uint32_t acked = seq_len(t->snd_una, ack);
-    bool fin_acked = t->fin_sent && seq_eq(ack, t->snd_max) && seq_eq(t->snd_nxt, t->snd_max);
+    bool fin_acked = t->fin_sent && seq_eq(ack, t->snd_nxt);
     uint32_t data = min_u32(acked - fin_acked, t->sendq.len);
     sendq_drop(&t->sendq, env->chunks, data);
     t->bytes_acked += data;
@@ -169,8 +168,7 @@ static uint64_t echo_us(const struct tcb *t, const struct tcp_env *env, const st
 {
     uint64_t age_us = tcb_echo_age(t, env, seg), clock_us = env->params.timestamp_clock_us;
     uint64_t tick_end_us = (env->now_us / clock_us + 1) * clock_us - 1;
-    if (age_us == UINT64_MAX) return age_us;
-    return tick_end_us > age_us ? tick_end_us - age_us : 0;
+    return age_us == UINT64_MAX ? age_us : tick_end_us - age_us;
 }
 
 /* One sample a round trip, of what was sent once (Karn); else of the echo, which is not ambiguous. */
@@ -281,7 +279,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
                              .now_us = env->now_us,
                              .delivered = delivered,
                              .sack_ok = t->sack_ok,
-                             .dup = dup && !acked,
+                             .dup = dup,
                              .echo_us = echo_us(t, env, seg)};
     struct recovery_news news = recovery_ack(&t->recovery, env->mem, &a);
     event.acked_bytes = acked;

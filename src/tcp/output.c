@@ -131,20 +131,17 @@ static bool out_syn(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 
 /* ---- data ---- */
 
-/* Put [offset, offset + len) of the send queue and perhaps the FIN behind it into the segment; len may
- * shrink to what the iovecs hold. Returns the end of the segment. */
+/* Put [offset, offset + len) of the send queue and perhaps the FIN behind it into the segment. Returns its end. */
 static seq_t fill(struct tcb *t, struct tcp_env *env, struct tcp_out *out, uint32_t offset, uint32_t len,
                   uint32_t mss, bool fin)
 {
     struct tcp_segment *seg = &out->seg;
-    uint32_t got = len ? sendq_iov(&t->sendq, offset, len, out->iov, TCP_OUT_IOV, &out->iovcnt) : 0;
-    if (got < len && got > mss) got -= got % mss;
-    if (got < len) sendq_iov(&t->sendq, offset, got, out->iov, TCP_OUT_IOV, &out->iovcnt);
+    if (len) len = sendq_iov(&t->sendq, offset, len, out->iov, TCP_OUT_IOV, &out->iovcnt);
     seg->seq = seq_add(t->snd_una, offset);
-    seg->len = got;
-    seg->gso_size = (uint16_t)(got > mss ? mss : 0);
-    if (fin && offset + got == t->sendq.len) seg->flags |= TCP_FIN;
-    if (got && offset + got == t->sendq.len) seg->flags |= TCP_PSH;
+    seg->len = len;
+    seg->gso_size = (uint16_t)(len > mss ? mss : 0);
+    if (fin && offset + len == t->sendq.len) seg->flags |= TCP_FIN;
+    if (len && offset + len == t->sendq.len) seg->flags |= TCP_PSH;
     seq_t end = seq_add(seg->seq, tcp_segment_space(seg));
     finish(t, env, out);
     if (t->rexmt_at_us == TIME_NEVER || t->persisting) {
@@ -154,7 +151,7 @@ static seq_t fill(struct tcb *t, struct tcp_env *env, struct tcp_out *out, uint3
     if (t->unacked_us == TIME_NEVER) t->unacked_us = env->now_us;
     t->sent_us = env->now_us;
     uint32_t rate_kBps = tcb_pacing_kBps(t);
-    if (rate_kBps && t->bulk) pace_sent(&t->bulk->pacer, rate_kBps, got);
+    if (rate_kBps && t->bulk) pace_sent(&t->bulk->pacer, rate_kBps, len);
     return end;
 }
 
@@ -318,15 +315,14 @@ static bool out_probe(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     begin(t, env, out);
     uint32_t mss = tcb_snd_mss(t, env, option_bytes(&out->seg));
     seq_t end;
-    if (window && !t->fin_sent && t->sendq.len > offset) {
+    if (window && t->sendq.len > offset) {
         uint32_t n = min_u32(min_u32(t->sendq.len - offset, window), mss);
         if (!recovery_reserve(&t->recovery, env->mem)) return false;
-        end = fill(t, env, out, offset, n, mss, t->fin_queued && window > n);
+        end = fill(t, env, out, offset, n, mss, false);
         sent_new(t, env, out, end, mss);
         return true;
     }
-    if (!t->sendq.len && !t->fin_queued) return false;
-    bool fin = t->fin_queued && !t->sendq.len;
+    bool fin = !t->sendq.len; /* there is nothing else */
     if (fin && !t->fin_sent && !recovery_reserve(&t->recovery, env->mem)) return false;
     end = fill(t, env, out, 0, t->sendq.len ? 1 : 0, mss, fin);
     if (fin && !t->fin_sent) sent_new(t, env, out, end, mss);
@@ -354,13 +350,12 @@ static bool out_tail(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     if (fresh) {
         seq_t end = fill(t, env, out, offset, n, mss, false);
         sent_new(t, env, out, end, mss);
-    } else if (recovery_tail(&t->recovery, &start, &len)) {
+    } else {
+        recovery_tail(&t->recovery, &start, &len);
         offset = seq_lt(start, t->snd_una) ? 0 : seq_len(t->snd_una, start);
         queued = t->sendq.len > offset ? t->sendq.len - offset : 0;
-        fill(t, env, out, offset, min_u32(min_u32(len, queued), mss), mss, t->fin_sent && len > queued);
+        fill(t, env, out, offset, min_u32(min_u32(len, queued), mss), mss, t->fin_sent);
         sent_again(t, env, out, RETX_TAIL);
-    } else {
-        return false;
     }
     recovery_probe_sent(&t->recovery, t->snd_nxt, !fresh);
     t->probe_at_us = TIME_NEVER;
@@ -399,13 +394,13 @@ static void settle(struct tcb *t, struct tcp_env *env)
     tcp_limit_note(t, env);
     if (!tcb_sending(t)) return;
     note_dry(t);
-    if (t->rexmt_at_us != TIME_NEVER || seq_lt(t->snd_una, t->snd_nxt)) return;
-    if (!t->sendq.len && (!t->fin_queued || t->fin_sent)) return;
+    if (t->rexmt_at_us != TIME_NEVER) return;
+    if (!t->sendq.len && !t->fin_queued) return;
     if (t->bulk && t->bulk->pacer.wake_us) return;
     t->persisting = true;
     t->backoff = 0;
     t->probes = 0;
-    if (t->unacked_us == TIME_NEVER && !t->snd_wnd) t->unacked_us = env->now_us;
+    if (!t->snd_wnd) t->unacked_us = env->now_us;
     tcb_arm_rexmt(t, env);
     if (tcb_window_left(t, t->snd_nxt)) /* no probe, but the override: whatever the RTO, this is no loss */
         t->rexmt_at_us = min_u64(t->rexmt_at_us, env->now_us + SWS_OVERRIDE_US);
@@ -413,7 +408,6 @@ static void settle(struct tcb *t, struct tcp_env *env)
 
 bool tcp_output(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 {
-    if (t->state == ST_CLOSED) return false;
     if (t->mark & MARK_RST) return out_rst(t, env, out);
     if (t->mark & MARK_SYN) return out_syn(t, env, out);
     if (tcb_sending(t)) {

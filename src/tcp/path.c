@@ -108,7 +108,7 @@ void tcp_path_timeout(struct tcb *t, struct tcp_env *env)
 {
     struct mtu_rules r = rules(env);
     uint32_t mss = current_mss(t, env);
-    bool claimed = t->bulk && path_mtu_claim_due(&t->bulk->path, &r, t->snd_una, env->now_us);
+    bool claimed = t->bulk && path_mtu_claim_due(&t->bulk->path, &r, env->now_us);
     if (claimed || black_hole(t, env, &r)) {
         narrowed(t, env, mss);
     } else if (probing(t)) {

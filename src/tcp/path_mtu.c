@@ -91,9 +91,9 @@ void path_mtu_acked(struct path_mtu *p, seq_t una)
     if (p->claim && seq_gt(una, p->claim_seq)) p->claim = 0;
 }
 
-bool path_mtu_claim_due(struct path_mtu *p, const struct mtu_rules *rules, seq_t una, uint64_t now_us)
+bool path_mtu_claim_due(struct path_mtu *p, const struct mtu_rules *rules, uint64_t now_us)
 {
-    if (!p->claim || seq_lt(p->claim_seq, una)) return false;
+    if (!p->claim) return false;
     lower_told(p, rules, p->claim, now_us);
     return true;
 }

@@ -61,8 +61,8 @@ bool path_mtu_claim(struct path_mtu *p, const struct mtu_rules *rules, uint32_t 
                     uint32_t mtu, seq_t seq, uint64_t now_us);
 /* SND.UNA is there. */
 void path_mtu_acked(struct path_mtu *p, seq_t una);
-/* The data at `una` timed out: is there a claim about it? True: eff was lowered. */
-bool path_mtu_claim_due(struct path_mtu *p, const struct mtu_rules *rules, seq_t una, uint64_t now_us);
+/* Something timed out: is there a claim about what is in flight? True: eff was lowered. */
+bool path_mtu_claim_due(struct path_mtu *p, const struct mtu_rules *rules, uint64_t now_us);
 
 /* Packets of `size` time out again and again, and nobody says why (RFC 4821 7.7). True: eff was lowered; the
  * search upwards begins at at_us. */

@@ -111,7 +111,7 @@ void recovery_measured(struct recovery *r, uint32_t rtt_us, uint64_t now_us)
 uint32_t recovery_min_rtt(const struct recovery *r)
 {
     uint32_t now = r->min_rtt_us[0], before = r->min_rtt_us[1];
-    return !before || (now && now < before) ? now : before;
+    return !before || now < before ? now : before;
 }
 
 /* ---- episodes ---- */
@@ -173,10 +173,9 @@ void recovery_enter_rto(struct recovery *r, seq_t una, seq_t nxt, const struct r
                         uint32_t prior_cwnd, uint32_t prior_ssthresh, bool again)
 {
     struct recovery_flight *f = r->f;
-    if (!f) return;
     struct flight *sent = &f->sent;
     /* The peer would have acknowledged what it holds at una: it threw it away (RFC 2018 8). */
-    if (sent->count && (flight_at(sent, 0)->sacked & 1)) flight_forget_sacked(sent);
+    if (flight_at(sent, 0)->sacked & 1) flight_forget_sacked(sent);
     bool first = r->mode == RECOVERY_NONE && !again;
     r->mode = RECOVERY_RTO;
     if (!again) begin_episode(r, nxt, prior_cwnd, prior_ssthresh);
@@ -289,14 +288,12 @@ void recovery_deserved(struct recovery *r)
     if (r->f) r->f->undo_possible = false;
 }
 
-bool recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len)
+void recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len)
 {
-    if (!r->f || !r->f->sent.count) return false;
     const struct sent *s = flight_at(&r->f->sent, r->f->sent.count - 1);
     unsigned last = sent_units(s) - 1;
     *start = seq_add(s->start, last * s->unit);
     *len = s->len - last * s->unit;
-    return true;
 }
 
 uint32_t recovery_packet(const struct recovery *r, seq_t s, seq_t una)
@@ -315,10 +312,8 @@ uint32_t recovery_packet(const struct recovery *r, seq_t s, seq_t una)
 
 enum recovery_fate recovery_fate(const struct recovery *r, seq_t start)
 {
-    if (!r->f) return FATE_UNKNOWN;
-    uint32_t i = flight_find(&r->f->sent, start);
-    const struct sent *s = flight_at(&r->f->sent, i);
-    if (i == r->f->sent.count || !seq_eq(s->start, start)) return FATE_UNKNOWN;
+    const struct sent *s = flight_at(&r->f->sent, flight_find(&r->f->sent, start));
+    if (!seq_eq(s->start, start)) return FATE_UNKNOWN;
     if (s->sacked) return FATE_ARRIVED;
     if (!s->lost) return FATE_UNKNOWN;
     return r->f->sent.lost_bytes == s->len ? FATE_LOST_ALONE : FATE_LOST;

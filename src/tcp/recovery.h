@@ -129,12 +129,13 @@ bool recovery_wants_new(const struct recovery *r);
 void recovery_no_new(struct recovery *r);
 /* Something else reduces cwnd as well: to undo the last episode would be wrong. */
 void recovery_deserved(struct recovery *r);
-/* The last unit sent, for a tail-loss probe; false if nothing is in flight. */
-bool recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len);
+/* The last unit sent, for a tail-loss probe. */
+void recovery_tail(const struct recovery *r, seq_t *start, uint32_t *len);
 /* Bytes from una on that may have gone in one packet with `s`: those it was first sent with and, if it went again,
- * what follows in the same record. 0: it is not in flight. */
+ * what follows in the same record. 0: it is not in flight, or the SYN or
+ * a window probe. */
 uint32_t recovery_packet(const struct recovery *r, seq_t s, seq_t una);
-/* Of the packet that is a record by itself, and starts there. */
+/* Of the packet that is a record by itself, and starts there; something is in flight. */
 enum recovery_fate recovery_fate(const struct recovery *r, seq_t start);
 /* Neither in an episode that reduced, nor after one's timeout? */
 static inline bool recovery_calm(const struct recovery *r)

@@ -170,7 +170,6 @@ void recovery_lose_first(struct recovery *r, seq_t una)
 {
     struct flight *sent = &r->f->sent;
     uint32_t i = flight_find(sent, una);
-    if (i == sent->count) return;
     struct sent *s = flight_at(sent, i);
     uint32_t unit = seq_gt(una, s->start) ? seq_len(s->start, una) / s->unit : 0;
     recovery_lose(r, i, 1ull << unit);
@@ -214,14 +213,13 @@ static bool spurious(struct recovery *r, const struct recovery_ack *a, const str
     return r->mode == RECOVERY_RTO && f->frto >= 2 && d->once && a->acked;
 }
 
-static void frto_step(struct recovery *r, const struct recovery_ack *a, const struct delivery *d)
+static void frto_step(struct recovery *r, const struct recovery_ack *a)
 {
     struct recovery_flight *f = r->f;
     if (r->mode != RECOVERY_RTO || !f->frto) return;
     bool all = seq_geq(a->una, r->recover), part = seq_lt(a->una, f->sent.partial); /* of what was resent */
-    if (!a->acked || (f->frto == 1 && (all || part))) f->frto = 0;               /* 2a: a real loss */
-    else if (f->frto == 1) f->frto = 2;                                          /* 2b: try new data */
-    else if (!d->once) f->frto = 0;                                              /* 3a */
+    bool tries = a->acked && f->frto == 1 && !all && !part;
+    f->frto = tries ? 2 : 0; /* 2b: new data is tried; 2a, 3a: a real loss, since 3b was undone before */
 }
 
 static void end_episode(struct recovery *r, const struct recovery_ack *a)
@@ -316,11 +314,11 @@ struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const str
     sample(r, a, &d, &news);
     if (a->acked) f->dupacks = 0;
     if (spurious(r, a, &d)) undo(r, a, &news);
-    frto_step(r, a, &d);
+    frto_step(r, a);
     look_for_end(r, a, &news);
     if (!a->sack_ok) {
         if (a->dup) news.lost = newreno_dup(r, a);
-        else if (a->acked && r->mode == RECOVERY_FAST && seq_lt(a->una, r->recover)) newreno_partial(r, a);
+        else if (a->acked && r->mode == RECOVERY_FAST) newreno_partial(r, a);
     } else if (d.bytes) {
         news.more_lost = rack_detect(r, a->now_us, a->srtt_us);
         news.lost = news.more_lost && r->mode == RECOVERY_REPAIR;
@@ -332,6 +330,5 @@ struct recovery_news recovery_ack(struct recovery *r, struct mem *mem, const str
 
 bool recovery_reorder_timeout(struct recovery *r, const struct recovery_ack *now)
 {
-    if (!r->f) return false;
     return rack_detect(r, now->now_us, now->srtt_us);
 }

@@ -34,5 +34,5 @@ uint32_t rtt_backed_off(const struct rtt *r, const struct tcp_params *p, unsigne
 
 void rtt_after_lost_syn(struct rtt *r)
 {
-    if (!r->srtt_us) r->rto_us = max_u32(r->rto_us, 3000000);
+    r->rto_us = max_u32(r->rto_us, 3000000);
 }

@@ -72,8 +72,9 @@ uint32_t tcb_tsval(const struct tcb *t, const struct tcp_env *env)
 uint64_t tcb_echo_age(const struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
 {
     uint32_t ticks = tcb_tsval(t, env) - seg->tsecr;
-    if (!t->ts_ok || !seg->has_ts || !seg->tsecr || ticks > INT32_MAX) return UINT64_MAX;
-    return (uint64_t)ticks * env->params.timestamp_clock_us;
+    uint64_t age_us = (uint64_t)ticks * env->params.timestamp_clock_us;
+    if (!t->ts_ok || !seg->tsecr || ticks > INT32_MAX || age_us > env->now_us) return UINT64_MAX;
+    return age_us;
 }
 
 uint16_t tcb_mss_offer(const struct tcb *t, const struct tcp_env *env)
@@ -246,8 +247,7 @@ void tcb_arm_rexmt(struct tcb *t, struct tcp_env *env)
 
 void tcb_arm_keepalive(struct tcb *t, const struct tcp_env *env)
 {
-    if (!t->opt.keepalive || !tcb_synchronized(t) || t->state == ST_TIME_WAIT) return;
-    if (t->state == ST_FIN_WAIT_2 && t->orphan) return; /* that timer runs already */
+    if (!t->opt.keepalive || !tcb_synchronized(t)) return;
     uint64_t idle_at = t->heard_us + t->opt.keep_idle_s * 1000000ull;
     t->keep_at_us = max_u64(idle_at, env->now_us);
 }
@@ -278,8 +278,11 @@ static const char *check_sequences(const struct tcb *t)
     if (seq_gt(t->snd_nxt, t->snd_max)) return "tcb: SND.NXT beyond what was ever sent";
     if (seq_len(t->snd_una, t->snd_nxt) > t->sendq.len + t->fin_sent)
         return "tcb: more in flight than is queued";
-    if (seq_gt(t->rcv_nxt, t->rcv_adv) && !t->fin_rcvd) return "tcb: RCV.NXT beyond the window";
+    if (seq_gt(t->rcv_nxt, t->rcv_adv)) return "tcb: RCV.NXT beyond the window";
     if (t->fin_sent && !t->fin_queued) return "tcb: FIN sent but not queued";
+    if (t->fin_sent && !seq_eq(t->snd_nxt, t->snd_max)) return "tcb: more sent than the FIN";
+    if (t->fin_sent && t->sendq.len && seq_len(t->snd_una, t->snd_nxt) != t->sendq.len + 1)
+        return "tcb: FIN sent before the data";
     return NULL;
 }
 

@@ -276,7 +276,7 @@ static inline uint32_t tcb_rcv_wnd(const struct tcb *t) { return seq_len(t->rcv_
 /* Our TSval now: a clock of timestamp_clock_us plus an offset of this connection's own. */
 uint32_t tcb_tsval(const struct tcb *t, const struct tcp_env *env);
 /* How long ago, in whole ticks, the TSval that the segment echoes was ours; UINT64_MAX: it echoes none, or one of the
- * future. */
+ * future or of before our clock began. */
 uint64_t tcb_echo_age(const struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg);
 /* MSS option that we send (RFC 6691): the device's MTU less 40, less still if TCP_MAXSEG says so. */
 uint16_t tcb_mss_offer(const struct tcb *t, const struct tcp_env *env);

@@ -110,7 +110,7 @@ static void input_fin(struct tcb *t, struct tcp_env *env)
     t->event |= EVENT_STATE | EVENT_READABLE;
     if (t->state == ST_ESTABLISHED) t->state = ST_CLOSE_WAIT;
     else if (t->state == ST_FIN_WAIT_1) t->state = ST_CLOSING;
-    else if (t->state == ST_FIN_WAIT_2) tcb_time_wait(t, env);
+    else tcb_time_wait(t, env);
 }
 
 enum drop_reason tcp_input_text(struct tcb *t, struct tcp_env *env, const struct tcp_segment *segment,
@@ -137,7 +137,7 @@ enum drop_reason tcp_input_text(struct tcb *t, struct tcp_env *env, const struct
         if (t->fin_ahead && seq_gt(end, t->rcv_fin)) t->fin_ahead = false;
         reason = input_data(t, env, &seg, owner);
     }
-    if ((seg.flags & TCP_FIN) && seq_gt(end, t->rcv_nxt) && seq_leq(end, t->rcv_adv)) {
+    if ((seg.flags & TCP_FIN) && seq_gt(end, t->rcv_nxt)) {
         t->fin_ahead = true;
         t->rcv_fin = end;
         t->mark |= MARK_ACK;

@@ -7,7 +7,7 @@
 /* What a failed attempt reports: the last ICMP advice if there was any (RFC 1122 4.2.3.9). */
 static int timeout_error(const struct tcb *t)
 {
-    return t->soft_error && t->error ? t->error : ETIMEDOUT;
+    return t->soft_error ? t->error : ETIMEDOUT;
 }
 
 static void give_up(struct tcb *t, struct tcp_env *env)
@@ -19,7 +19,7 @@ static void give_up(struct tcb *t, struct tcp_env *env)
 static void syn_timeout(struct tcb *t, struct tcp_env *env)
 {
     uint32_t limit = t->passive ? env->params.synack_retries : env->params.syn_retries;
-    if (t->opt.syn_count && !t->passive) limit = t->opt.syn_count;
+    if (t->opt.syn_count) limit = t->opt.syn_count; /* as in Linux, a listener's for its SYN,ACKs */
     if (t->syn_retx >= limit) {
         give_up(t, env);
         return;
@@ -94,9 +94,8 @@ static void keepalive_timeout(struct tcb *t, struct tcp_env *env)
 static void keep_timeout(struct tcb *t, struct tcp_env *env)
 {
     t->keep_at_us = TIME_NEVER;
-    if (t->state == ST_TIME_WAIT) tcb_close(t, env, 0);
-    else if (t->state == ST_FIN_WAIT_2 && t->orphan) tcb_close(t, env, 0);
-    else if (t->opt.keepalive) keepalive_timeout(t, env);
+    if (t->state == ST_FIN_WAIT_2 && t->orphan) tcb_close(t, env, 0);
+    else keepalive_timeout(t, env);
 }
 
 void tcp_timeout(struct tcb *t, struct tcp_env *env)

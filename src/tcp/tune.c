@@ -21,7 +21,7 @@ void tcp_tune_begin(struct tcb *t, const struct tcp_env *env)
  * and nobody had to estimate it. Without timestamps our own estimate must do; without that, a whole window. */
 static bool round_over(const struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
 {
-    if (t->ts_ok) return seg->has_ts && seq_gt(seq_of(seg->tsecr), seq_of(t->tune_at));
+    if (t->ts_ok) return seq_gt(seq_of(seg->tsecr), seq_of(t->tune_at));
     if (t->rtt.srtt_us) return tune_clock(t, env) - t->tune_at >= t->rtt.srtt_us;
     return seq_len(t->tune_from, read_to(t)) >= t->opt.rcvbuf;
 }

@@ -76,7 +76,7 @@ void tcp_user_close(struct tcb *t, struct tcp_env *env, bool abort)
 {
     t->orphan = true;
     t->opt.keepalive = false;
-    if (t->state == ST_CLOSED || t->state == ST_TIME_WAIT) return;
+    if (t->state == ST_CLOSED) return;
     if (t->state == ST_SYN_SENT) { /* nobody knows of us yet */
         tcb_close(t, env, 0);
         return;

@@ -16,12 +16,14 @@ enum {
 /* Whole options with kind and length; a SACK option has SACK_BLOCK bytes more for each block. */
 enum { LEN_MSS = 4, LEN_WSCALE = 3, LEN_SACK_PERMITTED = 2, LEN_SACK = 2, LEN_TIMESTAMP = 10 };
 enum { SACK_BLOCK = 8, CHECKSUM_AT = 16 };
+_Static_assert((TCP_HEADER_MAX - TCP_HEADER_LEN - LEN_SACK) / SACK_BLOCK <= TCP_SACK_MAX,
+               "as many blocks as a header holds have room");
 
 /* ---- parsing ---- */
 
 static void parse_sack(struct tcp_segment *s, struct cursor *body)
 {
-    if (s->sack_count || body->left % SACK_BLOCK || body->left > TCP_SACK_MAX * SACK_BLOCK)
+    if (s->sack_count || body->left % SACK_BLOCK)
         return;
     while (body->left > 0) {
         seq_t start = seq_of(cursor_u32(body)), end = seq_of(cursor_u32(body));

@@ -49,6 +49,16 @@ static void the_long_run_rate_is_exact(void **state)
     assert_int_equal(taken, 4 + 3 * 7);
 }
 
+static void at_a_rate_of_nothing_what_is_spent_stays_spent(void **state)
+{
+    (void)state;
+    struct bucket b = {0};
+    assert_true(bucket_take(&b, 0, 0, 2));
+    assert_true(bucket_take(&b, 0, 0, 2));
+    assert_false(bucket_take(&b, 1000 * SECOND, 0, 2));
+    assert_true(bucket_take(&b, 1001 * SECOND, 1, 2));
+}
+
 static void an_idle_bucket_fills_to_its_burst_and_no_more(void **state)
 {
     (void)state;
@@ -118,6 +128,7 @@ int main(void)
         cmocka_unit_test(an_all_zero_bucket_is_full_whenever_first_used),
         cmocka_unit_test(a_token_comes_back_at_the_exact_microsecond),
         cmocka_unit_test(the_long_run_rate_is_exact),
+        cmocka_unit_test(at_a_rate_of_nothing_what_is_spent_stays_spent),
         cmocka_unit_test(an_idle_bucket_fills_to_its_burst_and_no_more),
         cmocka_unit_test(a_clock_jump_forward_only_fills_it),
         cmocka_unit_test(a_clock_jump_backwards_gives_nothing_and_starves_nobody),

@@ -33,6 +33,20 @@ static void reno_starts_slowly_to_ssthresh_and_adds_a_segment_a_window_after_it(
     end(&f);
 }
 
+static void the_largest_window_is_the_end_of_renos_growth(void **state)
+{
+    struct flow f;
+    (void)state;
+    begin(&f, &cc_reno, 10, 100000);
+    f.cc.ssthresh = 10 * MSS;
+    f.cc.cwnd = CC_CWND_MAX - MSS / 2;
+    ack(&f, CC_CWND_MAX);
+    assert_int_equal(f.cc.cwnd, CC_CWND_MAX);
+    for (int i = 0; i < 3; i++) ack(&f, CC_CWND_MAX);
+    assert_int_equal(f.cc.cwnd, CC_CWND_MAX);
+    end(&f);
+}
+
 static void reno_halves_what_is_in_flight_and_keeps_two_segments(void **state)
 {
     struct flow f;
@@ -117,7 +131,7 @@ static void without_memory_cubic_is_reno(void **state)
     }
     struct cc_event e = event(&g);
     cc_on_idle(&g.cc, &e, 10);
-    g.cc.algorithm->on_undo(&g.cc, &e);
+    cc_on_undo(&g.cc, &e);
     assert_null(g.cc.state);
     end(&f);
     end(&g);
@@ -141,7 +155,7 @@ static void whatever_happens_no_ack_lowers_the_window(void **state)
         if (what == 10 || what == 11) lose(&f);
         if (what == 12) time_out(&f, random_below(&r, 2));
         if (what == 13) cc_on_idle(&f.cc, &e, 10);
-        if (what == 14 && f.cc.state) f.cc.algorithm->on_undo(&f.cc, &e);
+        if (what == 14) cc_on_undo(&f.cc, &e);
         if (what == 15) f.cc.ssthresh = UINT32_MAX / 2;
         ack(&f, 1 + random_below(&r, what < 100 ? CC_CWND_MAX : 100000));
     }
@@ -202,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reno_starts_slowly_to_ssthresh_and_adds_a_segment_a_window_after_it),
+        cmocka_unit_test(the_largest_window_is_the_end_of_renos_growth),
         cmocka_unit_test(reno_halves_what_is_in_flight_and_keeps_two_segments),
         cmocka_unit_test(after_a_timeout_reno_has_one_segment_and_the_first_ssthresh),
         cmocka_unit_test(a_window_that_is_not_used_does_not_grow),

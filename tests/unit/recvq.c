@@ -61,6 +61,7 @@ static void a_lent_buffer_is_kept_when_a_quarter_of_it_is_payload(void **state)
     assert_true(kept);
     put_from(5, 16384, 256, true);
     assert_true(kept);
+    assert_false(recvq_idle(&q));
     put(0, 5);
     assert_true(recvq_held(&q) <= 4 * (q.readable + sizeof(struct buf)) + 4096);
     take_all();
@@ -133,6 +134,7 @@ static void a_retransmission_that_overlaps_what_waits_delivers_all_of_it(void **
 {
     (void)state;
     assert_int_equal(put(100, 100), RECVQ_OOO);
+    assert_false(recvq_idle(&q));
     assert_int_equal(put(300, 50), RECVQ_OOO);
     assert_int_equal(put(0, 320), RECVQ_OK);
     assert_int_equal(nxt, 350);

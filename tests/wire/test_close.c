@@ -428,6 +428,22 @@ SCENARIO(an_unacceptable_segment_draws_an_ack_in_every_closing_state)
     }
 }
 
+/* 2525-2.17: what was not read is thrown away, and said to be, in LAST-ACK as well */
+SCENARIO(an_abort_in_last_ack_with_unread_data_is_a_reset)
+{
+    struct linger abort = {.l_onoff = 1};
+    wire_passive(w);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = 10);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 12);
+    mytcp_shutdown(w->stack, w->fd, SHUT_WR);
+    OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 12);
+    STATE(w, TCP_LAST_ACK);
+    assert_int_equal(mytcp_setsockopt(w->stack, w->fd, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort)), 0);
+    mytcp_close(w->stack, w->fd);
+    OUT(w, .flags = RST | ACK, .seq = 2, .ack = 12);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(we_close_first_then_the_peer), WIRE_TEST(the_peer_closes_first_then_we),
           WIRE_TEST(both_close_at_once),
           WIRE_TEST(a_fin_that_acknowledges_ours_goes_straight_to_time_wait),
@@ -450,4 +466,5 @@ WIRE_MAIN(WIRE_TEST(we_close_first_then_the_peer), WIRE_TEST(the_peer_closes_fir
           WIRE_TEST(a_rst_ends_closing_and_last_ack),
           WIRE_TEST(an_abort_sends_a_rst_except_where_the_peer_knows_already),
           WIRE_TEST(readiness_follows_the_close), WIRE_TEST(shutting_down_reading_sends_nothing),
-          WIRE_TEST(an_unacceptable_segment_draws_an_ack_in_every_closing_state))
+          WIRE_TEST(an_unacceptable_segment_draws_an_ack_in_every_closing_state),
+          WIRE_TEST(an_abort_in_last_ack_with_unread_data_is_a_reset))

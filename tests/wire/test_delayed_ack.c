@@ -215,6 +215,18 @@ SCENARIO(with_timestamps_the_second_full_segment_is_acknowledged_at_once_too)
     }
 }
 
+SCENARIO(with_no_delay_each_segment_is_acknowledged_at_once)
+{
+    w->config.quick_acks = 0;
+    w->config.delayed_ack_us = 0;
+    wire_passive(w);
+    for (uint32_t end = 11; end <= 41; end += 10) {
+        IN(w, .flags = ACK, .seq = end - 10, .ack = 1, .len = 10);
+        OUT(w, .flags = ACK, .seq = 1, .ack = end);
+        QUIET(w);
+    }
+}
+
 WIRE_MAIN(WIRE_TEST(one_segment_is_acknowledged_after_40_ms),
           WIRE_TEST(the_second_full_segment_is_acknowledged_at_once),
           WIRE_TEST(the_time_counts_from_the_first_unacknowledged_segment),
@@ -228,4 +240,5 @@ WIRE_MAIN(WIRE_TEST(one_segment_is_acknowledged_after_40_ms),
           WIRE_TEST(a_duplicate_is_acknowledged_at_once), WIRE_TEST(a_fin_is_acknowledged_at_once),
           WIRE_TEST(segments_that_came_together_draw_one_ack),
           WIRE_TEST(an_ack_is_never_acknowledged),
-          WIRE_TEST(with_timestamps_the_second_full_segment_is_acknowledged_at_once_too))
+          WIRE_TEST(with_timestamps_the_second_full_segment_is_acknowledged_at_once_too),
+          WIRE_TEST(with_no_delay_each_segment_is_acknowledged_at_once))

@@ -178,6 +178,45 @@ SCENARIO(data_that_carries_the_report_is_no_super_segment)
     assert_int_equal(p->gso_size, 1460);
 }
 
+/* RFC 2883 5: a duplicate that is told with a later ACK, and would not be second in it, is an ordinary block there */
+SCENARIO(a_duplicate_behind_newer_data_is_not_told)
+{
+    received(w, 0);
+    data(w, 100, 200);
+    ANSWER(w, 0, B(100, 200));
+    data(w, 100, 150); /* twice; and before that is answered */
+    data(w, 300, 400);
+    ANSWER(w, 0, B(300, 400), B(100, 200));
+}
+
+/* A peer of so small an MSS has room for one block. */
+static void one_block(struct wire *w)
+{
+    w->config.mss_min_bytes = 8;
+    w->peer.mss = 24;
+    received(w, 0);
+}
+
+SCENARIO(where_one_block_has_room_a_duplicate_below_the_ack_is_told_alone)
+{
+    one_block(w);
+    data(w, 0, 50);
+    PLAIN(w, 50);
+    data(w, 100, 200);
+    ANSWER(w, 50, B(100, 200));
+    data(w, 0, 50);
+    ANSWER(w, 50, B(0, 50));
+}
+
+SCENARIO(where_one_block_has_room_a_duplicate_above_the_ack_is_not_told)
+{
+    one_block(w);
+    data(w, 100, 200);
+    ANSWER(w, 0, B(100, 200));
+    data(w, 100, 150);
+    ANSWER(w, 0, B(100, 200));
+}
+
 WIRE_MAIN(WIRE_TEST(example_1_a_duplicate_segment),
           WIRE_TEST(example_2_an_out_of_order_segment_and_a_duplicate),
           WIRE_TEST(example_3_a_duplicate_of_an_out_of_order_segment),
@@ -190,4 +229,7 @@ WIRE_MAIN(WIRE_TEST(example_1_a_duplicate_segment),
           WIRE_TEST(bytes_before_the_stream_are_no_duplicate),
           WIRE_TEST(the_duplicate_of_data_before_the_fin_is_reported),
           WIRE_TEST(a_duplicate_whose_block_does_not_come_second_is_not_reported),
-          WIRE_TEST(data_that_carries_the_report_is_no_super_segment))
+          WIRE_TEST(data_that_carries_the_report_is_no_super_segment),
+          WIRE_TEST(a_duplicate_behind_newer_data_is_not_told),
+          WIRE_TEST(where_one_block_has_room_a_duplicate_below_the_ack_is_told_alone),
+          WIRE_TEST(where_one_block_has_room_a_duplicate_above_the_ack_is_not_told))

@@ -261,6 +261,23 @@ SCENARIO(a_half_open_connection_holds_128_bytes_at_most)
                  (unsigned long long)(w->held_bytes - before));
 }
 
+/* as on Linux, TCP_SYNCNT of a listener is for its SYN,ACKs */
+SCENARIO(a_listeners_syncnt_is_how_often_a_syn_ack_goes_again)
+{
+    wire_listen(w, 16);
+    w->fd = w->listener;
+    wire_set(w, IPPROTO_TCP, TCP_SYNCNT, 2);
+    wire_syn_received(w);
+    MARK(w);
+    AT(w, 1 * SEC);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+    AT(w, 3 * SEC);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+    AT(w, 200 * SEC);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).half_open, 0);
+}
+
 WIRE_MAIN(WIRE_TEST(a_lost_syn_is_sent_again_with_backoff_until_connect_times_out),
           WIRE_TEST(the_application_sets_how_often_a_syn_is_sent_again),
           WIRE_TEST(the_user_timeout_ends_an_attempt_to_connect),
@@ -277,4 +294,5 @@ WIRE_MAIN(WIRE_TEST(a_lost_syn_is_sent_again_with_backoff_until_connect_times_ou
           WIRE_TEST(a_half_open_connection_holds_128_bytes_at_most),
           WIRE_TEST(after_one_lost_syn_the_initial_window_is_whole),
           WIRE_TEST(after_two_lost_syns_the_initial_window_is_one_segment),
-          WIRE_TEST(with_timestamps_a_lost_syn_leaves_a_sample))
+          WIRE_TEST(with_timestamps_a_lost_syn_leaves_a_sample),
+          WIRE_TEST(a_listeners_syncnt_is_how_often_a_syn_ack_goes_again))

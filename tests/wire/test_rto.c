@@ -421,6 +421,23 @@ SCENARIO(a_user_timeout_option_changes_nothing)
     STATE(w, TCP_CLOSE);
 }
 
+/* G143: doublings without end are no overflow */
+SCENARIO(after_three_hundred_losses_in_a_row_the_timeout_is_the_longest)
+{
+    w->config.rto_max_us = 60 * SEC;
+    wire_passive(w);
+    uint64_t rto_us = 300 * MS;
+    for (uint32_t n = 0; n < 300; n++) {
+        MARK(w);
+        WRITE(w, 1);
+        OUT(w, .flags = ACK, .seq = 1 + n, .ack = 1, .len = 1);
+        AT(w, rto_us);
+        OUT(w, .flags = ACK, .seq = 1 + n, .ack = 1, .len = 1);
+        IN(w, .flags = ACK, .seq = 1, .ack = 2 + n); /* of which it is, nobody knows: no measurement */
+        rto_us = 2 * rto_us < 60 * SEC ? 2 * rto_us : 60 * SEC;
+    }
+}
+
 WIRE_MAIN(WIRE_TEST(lost_data_is_sent_again_at_300_900_2100_ms),
           WIRE_TEST(the_active_side_measures_its_handshake_as_well),
           WIRE_TEST(two_samples_give_the_estimate_of_rfc_6298), WIRE_TEST(the_minimum_is_200_ms),
@@ -443,4 +460,5 @@ WIRE_MAIN(WIRE_TEST(lost_data_is_sent_again_at_300_900_2100_ms),
           WIRE_TEST(at_r1_so_error_tells_of_the_trouble_once_and_progress_takes_it_back),
           WIRE_TEST(a_user_timeout_option_changes_nothing),
           WIRE_TEST(after_a_timeout_an_ack_of_old_data_opens_the_window_by_a_segment),
-          WIRE_TEST(a_window_grows_only_while_half_of_it_was_in_use))
+          WIRE_TEST(a_window_grows_only_while_half_of_it_was_in_use),
+          WIRE_TEST(after_three_hundred_losses_in_a_row_the_timeout_is_the_longest))

@@ -131,6 +131,21 @@ SCENARIO(a_socket_that_connects_to_itself_fails_in_the_end)
     assert_int_equal(wire_so_error(w), ETIMEDOUT);
 }
 
+/* 9293-SHLD-26: hard errors are for who is still opening (RFC 5927) */
+SCENARIO(a_hard_error_ends_an_open_that_crossed_another)
+{
+    static struct wire_packet notice;
+    wire_syn_sent(w);
+    struct wire_segment syn = wire_peer_syn(w, SYN, 0);
+    wire_in(w, __FILE__, __LINE__, &syn);
+    struct wire_packet sent = *OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+    wire_build_icmp(w, &notice, 3, 3, 0, sent.bytes, 28);
+    assert_string_equal(wire_inject(w, &notice), "");
+    STATE(w, TCP_CLOSE);
+    assert_int_equal(wire_so_error(w), ECONNREFUSED);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(crossing_syns_are_answered_and_the_syn_ack_establishes),
           WIRE_TEST(crossing_syns_are_answered_and_a_bare_ack_establishes),
           WIRE_TEST(options_are_negotiated_in_crossing_syns),
@@ -139,4 +154,5 @@ WIRE_MAIN(WIRE_TEST(crossing_syns_are_answered_and_the_syn_ack_establishes),
           WIRE_TEST(a_rst_refuses_since_the_open_was_active),
           WIRE_TEST(an_unacceptable_ack_draws_a_rst_and_changes_nothing),
           WIRE_TEST(closing_in_syn_received_sends_a_fin), WIRE_TEST(it_gives_up_in_the_end),
-          WIRE_TEST(a_socket_that_connects_to_itself_fails_in_the_end))
+          WIRE_TEST(a_socket_that_connects_to_itself_fails_in_the_end),
+          WIRE_TEST(a_hard_error_ends_an_open_that_crossed_another))

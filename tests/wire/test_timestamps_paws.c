@@ -248,6 +248,24 @@ SCENARIO(a_newer_timestamp_does_not_excuse_a_segment_outside_the_window)
     assert_int_equal(wire_info(w).send_unacked, 100);
 }
 
+/* An echo of before our clock began is no echo of ours: neither a measurement, nor a sign that the first
+ * transmission arrived. */
+SCENARIO(an_echo_older_than_the_clock_says_nothing)
+{
+    w->peer.ts = true;
+    wire_passive(w);
+    WRITE(w, 2000);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1448);
+    uint32_t sent = OUT(w, .flags = ACK, .seq = 1449, .ack = 1, .len = 552)->tsval;
+    AT(w, 300 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1448);
+    AT(w, 400 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1449, .ts = true, .tsval = peer_clock(w), .tsecr = sent - (1u << 30));
+    OUT(w, .flags = ACK, .seq = 1449, .ack = 1, .len = 552); /* not undone */
+    QUIET(w);
+    assert_int_equal(wire_info(w).srtt_us, 100 * MS);
+}
+
 WIRE_MAIN(WIRE_TEST(the_ack_echoes_the_segment_that_it_answers),
           WIRE_TEST(a_delayed_ack_echoes_the_earliest_unacknowledged_segment),
           WIRE_TEST(a_hole_echoes_the_last_in_order_and_its_filler_the_filler),
@@ -264,4 +282,5 @@ WIRE_MAIN(WIRE_TEST(the_ack_echoes_the_segment_that_it_answers),
           WIRE_TEST(each_connection_has_an_offset_of_its_own),
           WIRE_TEST(data_segments_are_12_bytes_shorter),
           WIRE_TEST(the_rst_of_an_abort_is_accepted_by_the_harness),
-          WIRE_TEST(a_newer_timestamp_does_not_excuse_a_segment_outside_the_window))
+          WIRE_TEST(a_newer_timestamp_does_not_excuse_a_segment_outside_the_window),
+          WIRE_TEST(an_echo_older_than_the_clock_says_nothing))

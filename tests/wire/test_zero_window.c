@@ -306,6 +306,106 @@ SCENARIO(probes_while_the_window_waits_to_open_do_not_lock_up)
     assert_int_equal(wire_info(w).send_queued, 0);
 }
 
+/* 9293-MUST-36: what waits may be the FIN alone */
+SCENARIO(a_fin_that_finds_the_window_shut_is_the_probe)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+    mytcp_shutdown(w->stack, w->fd, SHUT_WR);
+    QUIET(w);
+    MARK(w);
+    AT(w, 300 * MS);
+    OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO); /* no room for it */
+    AT(w, 900 * MS);
+    OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+    QUIET(w);
+    STATE(w, TCP_FIN_WAIT1);
+    IN(w, .flags = ACK, .seq = 1, .ack = 2);
+    STATE(w, TCP_FIN_WAIT2);
+    assert_int_equal(wire_stats(w).rto_expired, 0);
+}
+
+/* A FIN takes a place in the window, too. */
+SCENARIO(a_fin_waits_for_room_behind_data_that_fills_the_window)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = 128);
+    WRITE(w, 128);
+    mytcp_shutdown(w->stack, w->fd, SHUT_WR);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 128);
+    QUIET(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 129, .wnd = 128);
+    OUT(w, .flags = FIN | ACK, .seq = 129, .ack = 1);
+    QUIET(w);
+}
+
+SCENARIO(what_a_timeout_lost_waits_while_the_window_is_shut)
+{
+    wire_passive(w);
+    WRITE(w, MSS + 100);
+    mytcp_shutdown(w->stack, w->fd, SHUT_WR);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = MSS);
+    OUT(w, .flags = FIN | ACK, .seq = 1 + MSS, .ack = 1, .len = 100);
+    AT(w, 300 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = MSS);
+    AT(w, 400 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + MSS, .wnd = WND_ZERO);
+    QUIET(w);
+    AT(w, 1000 * MS); /* the doubled RTO */
+    probe(w, 1 + MSS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + MSS);
+    OUT(w, .flags = FIN | ACK, .seq = 1 + MSS, .ack = 1, .len = 100);
+    QUIET(w);
+}
+
+/* Nothing that only counts holds a probe up. */
+SCENARIO(a_probe_needs_no_memory)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+    QUIET(w);
+    MARK(w);
+    WRITE(w, 100);
+    w->fail_from = w->allocs + 1;
+    QUIET(w);
+    AT(w, 300 * MS);
+    probe(w, 1);
+    AT(w, 900 * MS);
+    probe(w, 1);
+    w->fail_from = 0;
+    IN(w, .flags = ACK, .seq = 1, .ack = 2);
+    OUT(w, .flags = ACK, .seq = 2, .ack = 1, .len = 99);
+}
+
+/* A loss that may still turn out to be none is remembered; the octet of a probe is not. */
+SCENARIO(a_probes_octet_is_acknowledged_while_the_last_loss_may_still_be_undone)
+{
+    static struct wire_packet notice;
+    wire_passive(w);
+    WRITE(w, 5 * MSS);
+    for (uint32_t i = 0; i < 5; i++)
+        OUT(w, .flags = ACK, .seq = 1 + i * MSS, .ack = 1, .len = MSS);
+    for (uint32_t i = 2; i < 5; i++)
+        IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{1 + MSS, 1 + i * MSS}});
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = MSS);
+    QUIET(w);
+    AT(w, 100 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + 5 * MSS, .wnd = WND_ZERO);
+    WRITE(w, 100);
+    QUIET(w);
+    w->now_us = mytcp_next_deadline(w->stack);
+    struct wire_packet sent = *OUT(w, .flags = ACK, .seq = 1 + 5 * MSS, .ack = 1, .len = 1);
+    /* a router's word about it is heard, but it was not too large */
+    wire_build_icmp(w, &notice, 3, 4, 552, sent.bytes, 28);
+    assert_string_equal(wire_inject(w, &notice), "");
+    assert_int_equal(wire_info(w).snd_mss, MSS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 2 + 5 * MSS);
+    OUT(w, .flags = ACK, .seq = 2 + 5 * MSS, .ack = 1, .len = 99);
+    IN(w, .flags = ACK, .seq = 1, .ack = 101 + 5 * MSS, .sack = {{1, 1 + MSS}}); /* too late */
+    assert_int_equal(wire_info(w).ssthresh, 5 * MSS / 2);
+}
+
 WIRE_MAIN(WIRE_TEST(a_zero_window_is_probed_after_an_rto_and_then_with_backoff),
           WIRE_TEST(a_window_that_opens_lets_data_go_at_once),
           WIRE_TEST(the_answer_to_a_probe_opens_the_window),
@@ -323,4 +423,9 @@ WIRE_MAIN(WIRE_TEST(a_zero_window_is_probed_after_an_rto_and_then_with_backoff),
           WIRE_TEST(an_empty_segment_elsewhere_at_zero_window_is_answered_and_its_ack_ignored),
           WIRE_TEST(old_data_within_a_shrunken_window_is_sent_again),
           WIRE_TEST(data_beyond_a_shrunken_window_does_not_time_the_connection_out),
-          WIRE_TEST(probes_while_the_window_waits_to_open_do_not_lock_up))
+          WIRE_TEST(probes_while_the_window_waits_to_open_do_not_lock_up),
+          WIRE_TEST(a_fin_that_finds_the_window_shut_is_the_probe),
+          WIRE_TEST(a_fin_waits_for_room_behind_data_that_fills_the_window),
+          WIRE_TEST(what_a_timeout_lost_waits_while_the_window_is_shut),
+          WIRE_TEST(a_probe_needs_no_memory),
+          WIRE_TEST(a_probes_octet_is_acknowledged_while_the_last_loss_may_still_be_undone))
