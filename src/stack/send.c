@@ -20,7 +20,7 @@ bool reply_queue(struct mytcp_stack *s, const struct tcp_segment *seg)
 bool limit_allows(struct mytcp_stack *s, struct limiter *l, ip4_addr peer, uint32_t per_second)
 {
     uint32_t which = (uint32_t)siphash_3u32(&s->hash_key, peer.v >> 8, 0, 0) % LIMIT_BUCKETS;
-    return per_second && bucket_take(&l->bucket[which], s->env.now_us, per_second, per_second);
+    return bucket_take(&l->bucket[which], s->env.now_us, per_second, per_second);
 }
 
 enum drop_reason reply_rst(struct mytcp_stack *s, const struct tcp_segment *seg, enum drop_reason why)

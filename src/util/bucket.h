@@ -13,8 +13,8 @@ struct bucket {
 #define BUCKET_TOKEN UINT64_C(1000000)
 
 /*
- * May one more event happen now? Rate and burst may differ from call to call. A clock that went
- * backwards refills nothing and counts on from there.
+ * May one more event happen now? Rate and burst may differ from call to call, and be 0. A clock that
+ * went backwards refills nothing and counts on from there.
  */
 static inline bool bucket_take(struct bucket *b, uint64_t now_us, uint32_t per_second,
                                uint32_t burst)

@@ -140,10 +140,27 @@ SCENARIO(the_rate_is_read_back_in_both_sizes_and_can_be_lifted)
     QUIET(w);
 }
 
+/* Without memory for its clock it goes unpaced, rather than not at all. */
+SCENARIO(pacing_that_finds_no_memory_holds_nothing_back)
+{
+    wire_passive(w);
+    max_rate(w, 146000);
+    WRITE(w, 5 * MSS);
+    w->fail_at = w->allocs + 1;
+    out(w, 0, 1);
+    out(w, 1, 1); /* two more, which now count */
+    out(w, 2, 1);
+    AT(w, 20 * MS);
+    out(w, 3, 1);
+    OUT(w, .flags = PSH | ACK, .seq = at(4), .ack = 1, .len = MSS);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(without_pacing_the_window_goes_at_once),
           WIRE_TEST(in_slow_start_twice_the_window_goes_in_a_round_trip),
           WIRE_TEST(a_burst_is_one_super_segment),
           WIRE_TEST(a_socket_can_be_held_to_a_rate),
           WIRE_TEST(a_slow_rate_outlasts_the_flight),
           WIRE_TEST(retransmissions_are_paced),
-          WIRE_TEST(the_rate_is_read_back_in_both_sizes_and_can_be_lifted))
+          WIRE_TEST(the_rate_is_read_back_in_both_sizes_and_can_be_lifted),
+          WIRE_TEST(pacing_that_finds_no_memory_holds_nothing_back))

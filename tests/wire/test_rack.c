@@ -407,6 +407,33 @@ SCENARIO(what_went_again_earlier_tells_nothing_of_what_was_sent_later)
     QUIET(w);
 }
 
+/* 8985-6.2.5a: after a timeout, too, and then it is no second reduction */
+SCENARIO(the_timer_finds_losses_after_a_timeout_as_well)
+{
+    w->config.rto_min_us = 300 * MS;
+    reordering(w);
+    WRITE(w, 2 * MSS);
+    out(w, 2);
+    out(w, 3);
+    AT(w, 290 * MS);
+    WRITE(w, 3 * MSS);
+    for (uint32_t i = 4; i < 7; i++)
+        out(w, i);
+    AT(w, 300 * MS); /* what was sent 10 ms ago is not lost yet */
+    out(w, 2);
+    AT(w, 390 * MS);
+    sack(w, 2, 5, 6);
+    AT(w, 400 * MS);
+    sack(w, 4, 5, 6);
+    uint32_t ssthresh = wire_info(w).ssthresh;
+    AT(w, 415 * MS); /* RTT and a quarter after they were sent, both before 2 was again */
+    out(w, 4);
+    out(w, 6);
+    QUIET(w);
+    assert_int_equal(wire_info(w).ssthresh, ssthresh);
+    assert_int_equal(wire_stats(w).fast_recoveries, 0);
+}
+
 WIRE_MAIN(WIRE_TEST(fewer_than_three_sacked_segments_wait_for_a_quarter_of_the_least_rtt),
           WIRE_TEST(the_timer_waits_for_the_latest_of_the_overdue),
           WIRE_TEST(three_sacked_segments_need_no_waiting),
@@ -423,4 +450,5 @@ WIRE_MAIN(WIRE_TEST(fewer_than_three_sacked_segments_wait_for_a_quarter_of_the_l
           WIRE_TEST(the_least_rtt_is_that_of_the_last_minutes),
           WIRE_TEST(an_echo_older_than_the_last_copy_does_not_make_it_a_measure),
           WIRE_TEST(the_reordering_timer_lets_nothing_go_that_no_ack_has_let_go),
-          WIRE_TEST(what_went_again_earlier_tells_nothing_of_what_was_sent_later))
+          WIRE_TEST(what_went_again_earlier_tells_nothing_of_what_was_sent_later),
+          WIRE_TEST(the_timer_finds_losses_after_a_timeout_as_well))

@@ -379,6 +379,82 @@ SCENARIO(the_setting_turns_it_off)
     QUIET(w);
 }
 
+/* 8985-7.4b: a duplicate ACK that brings news of other data says nothing of the probe */
+SCENARIO(an_ack_that_sacks_newer_data_is_no_duplicate_of_the_probe)
+{
+    last_is_lost(w);
+    send_now(w, 3, 2);
+    AT(w, 610 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = at(3), .sack = {{at(4), at(5)}});
+    AT(w, 612 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = at(5));
+    assert_int_equal(wire_info(w).ssthresh, 2 * MSS); /* it had mended a loss */
+}
+
+/* 3168-6.1.2b, 8985-7.4b: once a window, whoever tells of it */
+SCENARIO(a_loss_mended_by_the_probe_in_a_window_reduced_for_a_mark_reduces_nothing_more)
+{
+    w->config.ecn = 1;
+    w->config.tail_loss_probe = 1;
+    w->config.rto_min_us = 1000000;
+    wire_listen(w, 5);
+    struct wire_segment syn = wire_peer_syn(w, SYN | ECE | CWR, 0);
+    wire_in(w, __FILE__, __LINE__, &syn);
+    OUT(w, .flags = SYN | ACK | ECE, .seq = 0, .ack = 1);
+    w->now_us += w->rtt_us;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    w->fd = mytcp_accept(w->stack, w->listener, NULL, NULL, SOCK_NONBLOCK);
+    MARK(w);
+    send_now(w, 0, 3);
+    AT(w, 200 * MS);
+    OUT(w, .flags = ACK, .seq = at(2), .ack = 1, .len = MSS);
+    send_now(w, 3, 1);
+    AT(w, 250 * MS);
+    IN(w, .flags = ACK | ECE, .seq = 1, .ack = at(1));
+    QUIET(w);
+    assert_int_equal(wire_info(w).ssthresh, 2 * MSS); /* four were in flight */
+    uint32_t cwnd = wire_info(w).cwnd;
+    AT(w, 300 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = at(4));
+    assert_int_equal(wire_info(w).ssthresh, 2 * MSS);
+    assert_true(wire_info(w).cwnd >= cwnd);
+}
+
+SCENARIO(of_a_segment_acknowledged_in_part_the_probe_is_the_rest)
+{
+    begin(w);
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    AT(w, 100 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 41);
+    AT(w, 400 * MS); /* the RTO, which is sooner than two round trips and 200 ms */
+    OUT(w, .flags = ACK, .seq = 41, .ack = 1, .len = 60);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).rto_expired, 0);
+}
+
+/* Two probes are due at once; while one goes, the ACK of what the other was for comes. */
+SCENARIO(a_probe_that_became_needless_does_not_go)
+{
+    begin(w);
+    int other = w->fd;
+    w->peer_port++;
+    wire_passive(w);
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    w->fd = other;
+    w->peer_port--;
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    MARK(w);
+    AT(w, 300 * MS);
+    w->peer_port++;
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    w->peer_port--;
+    IN(w, .flags = ACK, .seq = 1, .ack = 101);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(after_two_round_trips_the_last_segment_goes_again_and_the_rto_counts_from_there),
           WIRE_TEST(a_single_segment_is_given_200_ms_more),
           WIRE_TEST(the_probe_is_never_later_than_the_timeout_and_goes_in_its_place),
@@ -400,4 +476,8 @@ WIRE_MAIN(WIRE_TEST(after_two_round_trips_the_last_segment_goes_again_and_the_rt
           WIRE_TEST(after_a_new_rtt_sample_there_is_a_second_probe),
           WIRE_TEST(an_echoed_timestamp_is_a_sample),
           WIRE_TEST(the_setting_turns_it_off),
-          WIRE_TEST(the_old_echo_in_the_sack_of_the_probe_hides_nothing))
+          WIRE_TEST(the_old_echo_in_the_sack_of_the_probe_hides_nothing),
+          WIRE_TEST(an_ack_that_sacks_newer_data_is_no_duplicate_of_the_probe),
+          WIRE_TEST(a_loss_mended_by_the_probe_in_a_window_reduced_for_a_mark_reduces_nothing_more),
+          WIRE_TEST(of_a_segment_acknowledged_in_part_the_probe_is_the_rest),
+          WIRE_TEST(a_probe_that_became_needless_does_not_go))
