@@ -421,7 +421,8 @@ void tcp_loss_resend(struct tcb *t, struct tcp_env *env);
 /* Schedule the tail-loss probe, if one may be. */
 void tcp_loss_arm_probe(struct tcb *t, struct tcp_env *env);
 
-enum { TCP_OUT_IOV = 9 }; /* more chunks of a send queue 64 KiB never lie in: each is at least what was queued before */
+/* In so many chunks of a send queue do 64 KiB lie at most: each is as large as what was queued before it. */
+enum { TCP_OUT_IOV = 9 };
 struct tcp_out {
     struct tcp_segment seg; /* addresses and ports are the stack's to fill */
     struct iovec iov[TCP_OUT_IOV];
