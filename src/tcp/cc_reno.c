@@ -8,11 +8,11 @@ static void reno_on_ack(struct cc *cc, const struct cc_event *e)
     uint32_t acked_bytes = cc_slow_start(cc, e->acked_bytes);
     if (cc->cwnd < cc->ssthresh || !acked_bytes) return;
     uint64_t acked = (uint64_t)cc->acked + acked_bytes;
-    while (acked >= cc->cwnd && cc->cwnd < CC_CWND_MAX) { /* one MSS a window */
+    while (acked >= cc->cwnd) { /* one MSS a window */
         acked -= cc->cwnd;
         cc->cwnd = min_u32(cc->cwnd + e->mss, CC_CWND_MAX);
     }
-    cc->acked = (uint32_t)min_u64(acked, cc->cwnd);
+    cc->acked = (uint32_t)acked;
 }
 
 static void reno_on_loss(struct cc *cc, const struct cc_event *e)

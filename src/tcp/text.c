@@ -54,7 +54,6 @@ static void schedule_ack(struct tcb *t, struct tcp_env *env)
     uint32_t unacked = seq_len(t->rcv_acked, t->rcv_nxt);
     if (t->quick) t->mark |= MARK_ACK;
     else if (unacked >= env->params.ack_every_segments * t->rcv_mss) t->mark |= MARK_ACK;
-    else if (!env->params.delayed_ack_us) t->mark |= MARK_ACK;
     else if (t->delack_at_us == TIME_NEVER) t->delack_at_us = env->now_us + env->params.delayed_ack_us;
 }
 

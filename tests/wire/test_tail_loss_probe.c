@@ -405,19 +405,18 @@ SCENARIO(a_loss_mended_by_the_probe_in_a_window_reduced_for_a_mark_reduces_nothi
     IN(w, .flags = ACK, .seq = 1, .ack = 1);
     w->fd = mytcp_accept(w->stack, w->listener, NULL, NULL, SOCK_NONBLOCK);
     MARK(w);
-    send_now(w, 0, 3);
+    send_now(w, 0, 8);
     AT(w, 200 * MS);
-    OUT(w, .flags = ACK, .seq = at(2), .ack = 1, .len = MSS);
-    send_now(w, 3, 1);
+    OUT(w, .flags = ACK, .seq = at(7), .ack = 1, .len = MSS);
+    send_now(w, 8, 1);
     AT(w, 250 * MS);
     IN(w, .flags = ACK | ECE, .seq = 1, .ack = at(1));
     QUIET(w);
-    assert_int_equal(wire_info(w).ssthresh, 2 * MSS); /* four were in flight */
-    uint32_t cwnd = wire_info(w).cwnd;
+    assert_int_equal(wire_info(w).ssthresh, 9 * MSS / 2); /* nine were in flight */
     AT(w, 300 * MS);
-    IN(w, .flags = ACK, .seq = 1, .ack = at(4));
-    assert_int_equal(wire_info(w).ssthresh, 2 * MSS);
-    assert_true(wire_info(w).cwnd >= cwnd);
+    IN(w, .flags = ACK, .seq = 1, .ack = at(9));
+    assert_int_equal(wire_info(w).ssthresh, 9 * MSS / 2);
+    assert_true(wire_info(w).cwnd >= 9 * MSS / 2);
 }
 
 SCENARIO(of_a_segment_acknowledged_in_part_the_probe_is_the_rest)
