@@ -145,9 +145,10 @@ SCENARIO(pacing_that_finds_no_memory_holds_nothing_back)
 {
     wire_passive(w);
     max_rate(w, 146000);
-    WRITE(w, 5 * MSS);
+    WRITE(w, MSS);
     w->fail_at = w->allocs + 1;
     out(w, 0, 1);
+    WRITE(w, 4 * MSS);
     out(w, 1, 1); /* two more, which now count */
     out(w, 2, 1);
     AT(w, 20 * MS);

@@ -16,9 +16,10 @@ static uint32_t probe_behind(struct wire *w, uint32_t before)
 {
     w->config.mtu_probing = 2;
     wire_passive(w);
-    WRITE(w, before * BASE);
-    for (uint32_t i = 0; i < before; i++)
+    for (uint32_t i = 0; i < before; i++) {
+        WRITE(w, BASE);
         out(w, 1 + i * BASE, BASE);
+    }
     WRITE(w, PROBE + 3 * BASE);
     uint32_t seq = 1 + before * BASE;
     out(w, seq, PROBE);
