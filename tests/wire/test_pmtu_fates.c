@@ -37,7 +37,7 @@ static void is_tried_again(struct wire *w, uint32_t end)
     for (unsigned i = 0; i < 5 && wire_stats(w).mtu_probes == 1; i++) {
         IN(w, .flags = ACK, .seq = 1, .ack = end);
         assert_int_equal(wire_info(w).snd_mss, BASE);
-        WRITE(w, PROBE + 3 * BASE);
+        WRITE(w, 5 * BASE);
         for (; wire_poll(w, &p); end += p.payload_len)
             largest = p.payload_len > largest ? p.payload_len : largest;
     }
