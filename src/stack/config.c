@@ -38,7 +38,7 @@ static const struct setting settings[] = {
     U32(sndbuf_bytes, 64u << 10, 256, 1u << 29),
     U32(sndbuf_max_bytes, 64u << 20, 256, 1u << 29),
     U32(notsent_lowat_bytes, 0, 0, UINT32_MAX),
-    U32(ooo_ranges_max, 4096, 1, 65536),
+    U32(ooo_ranges_max, 32768, 1, 1u << 20),
     U32(timestamps, 1, 0, 1),
     U32(window_scaling, 1, 0, 1),
     U32(sack, 1, 0, 1),

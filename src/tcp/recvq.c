@@ -3,13 +3,10 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "tcp/run.h"
+#include "tcp/ranges.h"
 #include "util/mem.h"
 
-enum {
-    RANGES_MIN = 4,
-    RECENT_MAX = 4 /* SACK blocks that an option has room for (RFC 2018 3) */
-};
+enum { RECENT_MAX = 4 /* SACK blocks that an option has room for (RFC 2018 3) */ };
 
 /* Ranges neither overlap nor touch each other or RCV.NXT. Positions count from where RCV.NXT stood
  * when the first hole appeared, so that its advance changes no range. */
@@ -17,14 +14,8 @@ struct recvq_ooo {
     uint64_t nxt;                /* the position of RCV.NXT */
     uint64_t recent[RECENT_MAX]; /* a position within each range that changed last, newest first */
     uint32_t recent_count;
-    uint32_t count, cap;
-    struct run ranges[];       /* sorted */
+    struct ranges ranges;
 };
-
-static size_t ooo_size(uint32_t cap)
-{
-    return sizeof(struct recvq_ooo) + cap * sizeof(struct run);
-}
 
 static uint64_t min64(uint64_t a, uint64_t b)
 {
@@ -38,20 +29,6 @@ static struct run in_order(const struct recvq *q)
 {
     uint64_t nxt = q->ooo ? q->ooo->nxt : 0;
     return (struct run){nxt - q->readable, nxt, q->head, q->tail};
-}
-
-/* The first range that ends at or after `pos`, or count. */
-static uint32_t first_reaching(const struct recvq_ooo *o, uint64_t pos)
-{
-    uint32_t lo = 0, hi = o->count;
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        if (o->ranges[mid].end < pos)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
 }
 
 static void forget(struct recvq_ooo *o, uint64_t from, uint64_t to)
@@ -73,63 +50,37 @@ static void remember(struct recvq_ooo *o, const struct run *r)
     o->recent[0] = r->start;
 }
 
-static void free_table(struct recvq *q, struct buf_pool *pool)
+static void free_ooo(struct recvq *q, struct buf_pool *pool)
 {
-    size_t size = ooo_size(q->ooo->cap);
-    mem_free(pool->mem, MEM_RECV, q->ooo, size);
+    mem_free(pool->mem, MEM_RECV, q->ooo, sizeof(*q->ooo));
     q->ooo = NULL;
-}
-
-static bool grow_table(struct recvq *q, struct buf_pool *pool, uint32_t ooo_max)
-{
-    struct recvq_ooo *old = q->ooo;
-    uint32_t cap = old ? old->cap * 2 : RANGES_MIN;
-    if (cap > ooo_max)
-        cap = ooo_max;
-    struct recvq_ooo *o = mem_alloc(pool->mem, MEM_RECV, ooo_size(cap));
-    if (!o)
-        return false;
-    if (old) {
-        memcpy(o, old, ooo_size(old->count));
-        free_table(q, pool);
-    } else {
-        memset(o, 0, sizeof(*o));
-    }
-    o->cap = cap;
-    q->ooo = o;
-    return true;
 }
 
 static void evict_farthest(struct recvq *q, struct buf_pool *pool)
 {
-    struct recvq_ooo *o = q->ooo;
-    struct run *r = &o->ranges[--o->count];
-    forget(o, r->start, r->end);
-    q->ooo_bytes -= (uint32_t)(r->end - r->start);
-    run_free(r, pool);
+    struct range *r = ranges_last(&q->ooo->ranges);
+    forget(q->ooo, r->run.start, r->run.end);
+    q->ooo_bytes -= (uint32_t)(r->run.end - r->run.start);
+    ranges_remove(&q->ooo->ranges, pool, r);
 }
 
 /* Extend `r` by what `in`, whose first byte stands at `at`, has beyond its end; take in the ranges
- * from index `next` on that it reaches. Stops early for want of memory. */
+ * that it reaches. Stops early for want of memory. */
 static void extend(struct recvq *q, struct buf_pool *pool, struct run *r, struct recvq_data *in,
-                   uint64_t at, uint32_t next)
+                   uint64_t at)
 {
-    struct recvq_ooo *o = q->ooo;
     uint64_t end = at + in->len;
-    uint32_t count = o ? o->count : 0, taken = next;
     for (;;) {
-        uint64_t stop = taken < count ? min64(end, o->ranges[taken].start) : end;
+        struct range *next = q->ooo ? ranges_after(&q->ooo->ranges, r) : NULL;
+        uint64_t stop = next ? min64(end, next->run.start) : end;
         if (r->end < stop)
             run_append(r, pool, in, (uint32_t)(r->end - at), (uint32_t)(stop - r->end));
-        if (taken == count || o->ranges[taken].start > r->end)
-            break;
-        const struct run *more = &o->ranges[taken++];
-        q->ooo_bytes -= (uint32_t)(more->end - more->start);
-        run_join(r, pool, more);
-    }
-    if (taken > next) {
-        memmove(o->ranges + next, o->ranges + taken, (count - taken) * sizeof(o->ranges[0]));
-        o->count -= taken - next;
+        if (!next || next->run.start > r->end)
+            return;
+        q->ooo_bytes -= (uint32_t)(next->run.end - next->run.start);
+        run_join(r, pool, &next->run);
+        next->run.head = NULL; /* its buffers are r's */
+        ranges_remove(&q->ooo->ranges, pool, next);
     }
 }
 
@@ -138,7 +89,7 @@ static enum recvq_result insert_in_order(struct recvq *q, struct buf_pool *pool,
 {
     struct run r = in_order(q);
     uint64_t nxt = r.end;
-    extend(q, pool, &r, in, nxt, 0);
+    extend(q, pool, &r, in, nxt);
     q->head = r.head;
     q->tail = r.tail;
     *advance = (uint32_t)(r.end - nxt);
@@ -146,38 +97,37 @@ static enum recvq_result insert_in_order(struct recvq *q, struct buf_pool *pool,
     if (q->ooo) {
         q->ooo->nxt = r.end;
         forget(q->ooo, 0, r.end);
-        if (q->ooo->count == 0)
-            free_table(q, pool);
+        if (q->ooo->ranges.count == 0)
+            free_ooo(q, pool);
     }
     return *advance >= in->len ? RECVQ_OK : RECVQ_NO_MEMORY;
 }
 
-/* A range of its own at index i, in a hole. What cannot be kept must leave the others as they are,
- * so nobody gives way before there is memory. */
-static enum recvq_result new_range(struct recvq *q, struct buf_pool *pool, uint32_t i, uint64_t at,
-                                   struct recvq_data *in, uint32_t ooo_max)
+static bool begin_ooo(struct recvq *q, struct buf_pool *pool)
 {
-    uint32_t count = q->ooo ? q->ooo->count : 0;
-    if (i >= ooo_max)
+    if (!q->ooo)
+        q->ooo = mem_zalloc(pool->mem, MEM_RECV, sizeof(*q->ooo));
+    return q->ooo != NULL;
+}
+
+/* A range of its own, in a hole or behind all others. What cannot be kept must leave the others as
+ * they are, so nobody gives way before there is memory. */
+static enum recvq_result new_range(struct recvq *q, struct buf_pool *pool, uint64_t at,
+                                   struct recvq_data *in, uint32_t ooo_max, bool farthest)
+{
+    bool full = (q->ooo ? q->ooo->ranges.count : 0) >= ooo_max;
+    if (full && farthest)
         return RECVQ_NO_ROOM;
-    bool full = !q->ooo || count == q->ooo->cap;
-    if (full && count < ooo_max && !grow_table(q, pool, ooo_max) && i == count)
-        return RECVQ_NO_MEMORY;
-    struct recvq_ooo *o = q->ooo;
-    struct run r = {.start = at, .end = at};
-    run_append(&r, pool, in, 0, in->len);
-    if (!r.head) {
-        if (o->count == 0)
-            free_table(q, pool);
+    struct range *r = begin_ooo(q, pool) ? ranges_add(&q->ooo->ranges, pool, at, in) : NULL;
+    if (!r) {
+        if (q->ooo && q->ooo->ranges.count == 0)
+            free_ooo(q, pool);
         return RECVQ_NO_MEMORY;
     }
-    while (o->count >= ooo_max || o->count == o->cap)
+    if (full)
         evict_farthest(q, pool);
-    memmove(o->ranges + i + 1, o->ranges + i, (o->count - i) * sizeof(r));
-    o->ranges[i] = r;
-    o->count++;
     q->ooo_bytes += in->len;
-    remember(o, &r);
+    remember(q->ooo, &r->run);
     return RECVQ_OOO;
 }
 
@@ -186,17 +136,16 @@ static enum recvq_result insert_ooo(struct recvq *q, struct buf_pool *pool, uint
 {
     struct recvq_ooo *o = q->ooo;
     uint64_t at = (o ? o->nxt : 0) + offset, end = at + in->len;
-    uint32_t i = o ? first_reaching(o, at) : 0;
-    if (!o || i == o->count || o->ranges[i].start > end)
-        return new_range(q, pool, i, at, in, ooo_max);
+    struct range *range = o ? ranges_reaching(&o->ranges, at) : NULL;
+    if (!range || range->run.start > end)
+        return new_range(q, pool, at, in, ooo_max, !range);
 
-    struct run *r = &o->ranges[i];
+    struct run *r = &range->run;
     const struct run before = *r;
     if (r->start > at)
         run_prepend(r, pool, in, (uint32_t)(r->start - at));
-    q->ooo_bytes -= (uint32_t)(before.end - before.start);
-    extend(q, pool, r, in, at, i + 1);
-    q->ooo_bytes += (uint32_t)(r->end - r->start);
+    extend(q, pool, r, in, at);
+    q->ooo_bytes += (uint32_t)((r->end - r->start) - (before.end - before.start));
     remember(o, r);
     if (r->start < before.start || r->end > before.end)
         return RECVQ_OOO;
@@ -220,9 +169,9 @@ void recvq_drop_ooo(struct recvq *q, struct buf_pool *pool)
 {
     if (!q->ooo)
         return;
-    while (q->ooo->count > 0)
-        evict_farthest(q, pool);
-    free_table(q, pool);
+    ranges_free(&q->ooo->ranges, pool);
+    q->ooo_bytes = 0;
+    free_ooo(q, pool);
 }
 
 void recvq_free(struct recvq *q, struct buf_pool *pool)
@@ -242,11 +191,7 @@ uint32_t recvq_held(const struct recvq *q)
 {
     struct run r = in_order(q);
     uint32_t held = run_held(&r);
-    if (!q->ooo)
-        return held;
-    for (uint32_t i = 0; i < q->ooo->count; i++)
-        held += run_held(&q->ooo->ranges[i]);
-    return held + (uint32_t)ooo_size(q->ooo->cap);
+    return q->ooo ? held + (uint32_t)(sizeof(*q->ooo) + ranges_held(&q->ooo->ranges)) : held;
 }
 
 int recvq_peek(const struct recvq *q, uint32_t skip, struct iovec *iov, int count)
@@ -305,22 +250,24 @@ bool recvq_overlap(const struct recvq *q, struct recvq_range *range)
     if (!o)
         return false;
     uint64_t start = o->nxt + range->start, end = o->nxt + range->end;
-    uint32_t i = first_reaching(o, start + 1);
-    if (i == o->count || o->ranges[i].start >= end)
+    const struct range *first = ranges_reaching(&o->ranges, start + 1);
+    if (!first || first->run.start >= end)
         return false;
-    if (start < o->ranges[i].start)
-        start = o->ranges[i].start;
+    if (start < first->run.start)
+        start = first->run.start;
     *range = (struct recvq_range){(uint32_t)(start - o->nxt),
-                                  (uint32_t)(min64(end, o->ranges[i].end) - o->nxt)};
+                                  (uint32_t)(min64(end, first->run.end) - o->nxt)};
     return true;
 }
 
-static bool listed(const struct recvq_range *ranges, int count, struct recvq_range r)
+static int list(const struct recvq_ooo *o, struct recvq_range *ranges, int n, const struct run *r)
 {
-    for (int i = 0; i < count; i++)
-        if (ranges[i].start == r.start)
-            return true;
-    return false;
+    struct recvq_range out = {(uint32_t)(r->start - o->nxt), (uint32_t)(r->end - o->nxt)};
+    for (int i = 0; i < n; i++)
+        if (ranges[i].start == out.start)
+            return n;
+    ranges[n] = out;
+    return n + 1;
 }
 
 int recvq_sack(const struct recvq *q, struct recvq_range *ranges, int max)
@@ -329,15 +276,12 @@ int recvq_sack(const struct recvq *q, struct recvq_range *ranges, int max)
     int n = 0;
     if (!o)
         return 0;
-    /* the remembered ones, then any others (as many as possible: RFC 2018 4) */
-    for (uint32_t i = 0; i < o->recent_count + o->count && n < max; i++) {
-        bool recent = i < o->recent_count;
-        uint32_t at = recent ? first_reaching(o, o->recent[i] + 1) : i - o->recent_count;
-        const struct run *r = &o->ranges[at];
-        struct recvq_range out = {(uint32_t)(r->start - o->nxt), (uint32_t)(r->end - o->nxt)};
-        if (!listed(ranges, n, out))
-            ranges[n++] = out;
-    }
+    for (uint32_t i = 0; i < o->recent_count && n < max; i++)
+        n = list(o, ranges, n, &ranges_reaching(&o->ranges, o->recent[i] + 1)->run);
+    /* then any others (as many as possible: RFC 2018 4) */
+    struct range *r = ranges_reaching(&o->ranges, 0);
+    for (; r && n < max; r = ranges_after(&o->ranges, &r->run))
+        n = list(o, ranges, n, &r->run);
     return n;
 }
 
@@ -346,25 +290,19 @@ int recvq_sack(const struct recvq *q, struct recvq_range *ranges, int max)
 static const char *check_ooo(const struct recvq *q)
 {
     const struct recvq_ooo *o = q->ooo;
-    uint64_t end = o->nxt, bytes = 0;
-    if (o->count == 0 || o->count > o->cap)
-        return "recvq: a range table that is empty or too full";
-    for (uint32_t i = 0; i < o->count; i++) {
-        const struct run *r = &o->ranges[i];
-        if (r->start <= end || r->end <= r->start)
-            return "recvq: ranges touch, overlap or are out of order";
-        const char *bad = run_check(r);
-        if (bad)
-            return bad;
-        bytes += r->end - r->start;
-        end = r->end;
-    }
+    uint64_t bytes;
+    const char *bad = ranges_check(&o->ranges, &bytes);
+    if (bad)
+        return bad;
+    const struct range *first = ranges_reaching(&o->ranges, 0);
+    if (!first || first->run.start <= o->nxt)
+        return "recvq: no range, or one that is in order";
     for (uint32_t i = 0; i < o->recent_count; i++) {
-        uint32_t at = first_reaching(o, o->recent[i] + 1);
-        if (at == o->count || o->ranges[at].start > o->recent[i])
+        const struct range *r = ranges_reaching(&o->ranges, o->recent[i] + 1);
+        if (!r || r->run.start > o->recent[i])
             return "recvq: a remembered range is gone";
         for (uint32_t k = 0; k < i; k++)
-            if (o->recent[k] >= o->ranges[at].start && o->recent[k] < o->ranges[at].end)
+            if (o->recent[k] >= r->run.start && o->recent[k] < r->run.end)
                 return "recvq: a range is remembered twice";
     }
     return bytes == q->ooo_bytes ? NULL : "recvq: ooo_bytes is not the sum of the ranges";

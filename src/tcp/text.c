@@ -3,6 +3,8 @@
 #include "tcp/tcb.h"
 #include "util/bytes.h"
 
+enum { RANGE_BYTES = 256 /* of the buffer, for each range out of order */ };
+
 /* sixth: URG. The mark only moves forward; the data stays in the stream (RFC 6093). */
 static void input_urgent(struct tcb *t, const struct tcp_segment *seg)
 {
@@ -64,6 +66,12 @@ static void learn_rcv_mss(struct tcb *t, const struct tcp_env *env, const struct
     if (len > t->rcv_mss) t->rcv_mss = (uint16_t)len;
 }
 
+/* However little is in a range, it takes some memory: the buffer pays for it. */
+static uint32_t ranges_max(const struct tcb *t, const struct tcp_env *env)
+{
+    return min_u32(env->params.ooo_ranges_max, 1 + t->opt.rcvbuf / RANGE_BYTES);
+}
+
 /* seventh: text */
 static enum drop_reason input_data(struct tcb *t, struct tcp_env *env, const struct tcp_segment *seg,
                                    struct buf **owner)
@@ -83,7 +91,7 @@ static enum drop_reason input_data(struct tcb *t, struct tcp_env *env, const str
         return DROP_NO_MEMORY;
     }
     enum recvq_result result =
-        recvq_insert(&t->recvq, env->bufs, offset, &in, env->params.ooo_ranges_max, &advance);
+        recvq_insert(&t->recvq, env->bufs, offset, &in, ranges_max(t, env), &advance);
     *owner = in.owner;
     t->rcv_nxt = seq_add(t->rcv_nxt, advance);
     t->bytes_received += advance;

@@ -1,4 +1,5 @@
 #include "lib/recvq_fixture.h"
+#include "mytcp.h"
 
 /* Everything readable is what was sent; take it. */
 static void take_all(void)
@@ -254,24 +255,29 @@ static void a_full_table_gives_the_farthest_range_for_a_nearer_one(void **state)
     SACK(4, {50, 52}, {160, 162}, {150, 152}, {140, 142});
     assert_int_equal(put_from(172, 2, 8, false), RECVQ_NO_ROOM); /* that one is gone */
     assert_int_equal(put_from(162, 5, 8, false), RECVQ_OOO);     /* growing costs no place */
-    assert_int_equal(put_from(1, 1, 0, false), RECVQ_NO_ROOM);
-    assert_int_equal(put_from(1, 1, 4, false), RECVQ_OOO); /* the bound may shrink */
-    struct recvq_range ranges[4];
-    assert_int_equal(recvq_sack(&q, ranges, 4), 4);
-    assert_int_equal(q.ooo_bytes, 1 + 3 * 2);
+    assert_int_equal(q.ooo_bytes, 8 * 2 + 5);
+    assert_int_equal(put_from(80, 1, 4, false), RECVQ_OOO); /* one for one, though the bound is less */
+    assert_int_equal(q.ooo_bytes, 1 + 7 * 2);
     check();
 }
 
-static void a_table_that_cannot_grow_behaves_as_a_full_one(void **state)
+static void a_range_that_there_is_no_memory_for_changes_nothing(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < 4; i++)
-        put(100 + 10 * i, 2);
-    mem.limit = mem.used + 270; /* a compact buffer, but not a larger table */
-    assert_int_equal(put(300, 2), RECVQ_NO_MEMORY);
-    assert_int_equal(put(50, 2), RECVQ_OOO);
-    SACK(4, {50, 52}, {120, 122}, {110, 112}, {100, 102});
-    check();
+    static const uint32_t refused_at[] = {0, 20, 256, 290}; /* the range, or its buffer */
+    for (uint32_t n = 0; n <= 4; n++) { /* among none, others, and when one would have to give way */
+        size_t used = mem.used;
+        for (unsigned i = 0; i < 4; i++) {
+            mem.limit = used + refused_at[i];
+            assert_int_equal(put_from(50, 2, 4, false), RECVQ_NO_MEMORY);
+            assert_int_equal(mem.used, used);
+            assert_int_equal(q.ooo_bytes, 2 * n);
+            check();
+        }
+        mem.limit = SIZE_MAX;
+        assert_int_equal(put_from(100 + 10 * n, 2, 4, false), n < 4 ? RECVQ_OOO : RECVQ_NO_ROOM);
+    }
+    SACK(4, {130, 132}, {120, 122}, {110, 112}, {100, 102});
 }
 
 static void data_in_order_is_taken_when_the_table_is_full(void **state) /* R10 G162 */
@@ -345,7 +351,7 @@ static void every_second_byte_costs_bounded_memory(void **state)
     (void)state;
     for (uint32_t i = 0; i < SMACK; i++)
         assert_int_equal(put(1 + 2 * i, 1), i < 256 ? RECVQ_OOO : RECVQ_NO_ROOM);
-    assert_true(recvq_held(&q) <= 256 * 320);
+    assert_true(recvq_held(&q) <= 256 * 336);
     uint64_t calls = heap.calls;
     for (uint32_t i = 2 * SMACK; i > 512; i -= 2)
         assert_int_equal(put(1 + i, 1), RECVQ_NO_ROOM);
@@ -353,7 +359,7 @@ static void every_second_byte_costs_bounded_memory(void **state)
     recvq_drop_ooo(&q, &pool);
     for (uint32_t i = SMACK; i > 0; i--) /* descending: each evicts the farthest */
         assert_int_equal(put(1 + 2 * i, 1), RECVQ_OOO);
-    assert_true(recvq_held(&q) <= 256 * 320);
+    assert_true(recvq_held(&q) <= 256 * 336);
     check();
 }
 
@@ -373,6 +379,25 @@ static void filling_every_second_byte_later_leaves_no_byte_with_a_buffer_of_its_
     assert_int_equal(q.ooo_bytes, 0);
     assert_true(recvq_held(&q) <= 4 * q.readable);
     take_all();
+}
+
+/* What a slow start that overshoots leaves of the largest window. */
+static void every_second_packet_of_the_largest_buffer_is_kept(void **state)
+{
+    (void)state;
+    enum { PACKET = 1448 };
+    struct mytcp_config config;
+    mytcp_config_init(&config);
+    uint32_t max = config.ooo_ranges_max, pairs = config.rcvbuf_max_bytes / (2 * PACKET);
+    for (uint32_t i = 0; i < pairs; i++)
+        assert_int_equal(put_from((2 * i + 1) * PACKET, PACKET, max, false), RECVQ_OOO);
+    check();
+    assert_int_equal(q.ooo_bytes, pairs * PACKET);
+    for (uint32_t i = 0; i < pairs; i++)
+        assert_int_equal(put_from(0, PACKET, max, false), RECVQ_OK);
+    assert_int_equal(nxt, 2 * pairs * PACKET);
+    take_all();
+    assert_true(recvq_idle(&q));
 }
 
 static void want_of_memory_keeps_the_part_that_fits(void **state)
@@ -412,13 +437,14 @@ int main(void)
         T(the_block_just_changed_is_reported_first),
         T(offsets_up_to_the_largest_window_are_unsigned),
         T(a_full_table_gives_the_farthest_range_for_a_nearer_one),
-        T(a_table_that_cannot_grow_behaves_as_a_full_one),
+        T(a_range_that_there_is_no_memory_for_changes_nothing),
         T(data_in_order_is_taken_when_the_table_is_full),
         T(a_segment_over_several_holes_fills_them_all),
         T(one_byte_segments_ascending_make_one_packed_range),
         T(one_byte_segments_descending_make_one_packed_range),
         T(every_second_byte_costs_bounded_memory),
         T(filling_every_second_byte_later_leaves_no_byte_with_a_buffer_of_its_own),
+        T(every_second_packet_of_the_largest_buffer_is_kept),
         T(want_of_memory_keeps_the_part_that_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

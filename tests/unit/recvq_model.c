@@ -244,6 +244,133 @@ static void allocations_that_fail_cost_bytes_but_never_give_a_wrong_one(void **s
     model_run(34, 10000, 300, 300, 2, 95);
 }
 
+/* ---- many thousand ranges: place i has 1 to 49 bytes, and holes of 1 to 49 lie between ---- */
+
+enum { PLACES = 20000, APART = 50 };
+
+static bool here[PLACES];
+static uint32_t order[PLACES], count;
+
+static uint32_t place(uint32_t i)
+{
+    return i * APART + 1;
+}
+
+static uint32_t place_len(uint32_t i)
+{
+    return 1 + (uint32_t)byte_at(i) % (APART - 1);
+}
+
+static void shuffle(void)
+{
+    for (uint32_t i = 0; i < PLACES; i++) {
+        uint32_t k = random_below(&m.random, i + 1);
+        order[i] = order[k];
+        order[k] = i;
+    }
+}
+
+/* The ranges are the places that are here. */
+static void compare_places(void)
+{
+    struct recvq_range r = {0, UINT32_MAX};
+    check();
+    for (uint32_t i = 0; i < PLACES; i++) {
+        if (!here[i])
+            continue;
+        assert_true(recvq_overlap(&q, &r));
+        assert_int_equal(r.start, place(i));
+        assert_int_equal(r.end, place(i) + place_len(i));
+        r = (struct recvq_range){r.end, UINT32_MAX};
+    }
+    assert_false(recvq_overlap(&q, &r));
+}
+
+static void put_place(uint32_t i, uint32_t ooo_max)
+{
+    static uint32_t last; /* nothing is here behind it */
+    uint64_t refused = mem.refused;
+    enum recvq_result got = put_from(place(i), place_len(i), ooo_max, false);
+    if (mem.refused > refused) {
+        assert_int_equal(got, RECVQ_NO_MEMORY);
+        return;
+    }
+    for (last = count ? last : 0; last && !here[last];)
+        last--;
+    bool full = count == ooo_max;
+    assert_int_equal(got, full && i > last ? RECVQ_NO_ROOM : RECVQ_OOO);
+    if (got == RECVQ_NO_ROOM)
+        return;
+    here[last] = here[last] && !full;
+    here[i] = true;
+    count += !full;
+    last = i > last ? i : last;
+}
+
+/* The hole before place i, and the place if it is not here: again until it is in. */
+static void fill(uint32_t i, bool at_the_front)
+{
+    uint64_t refused, to = place(i) + place_len(i);
+    do {
+        refused = mem.refused;
+        uint32_t from = i ? place(i - 1) + place_len(i - 1) : 0;
+        from = at_the_front ? (uint32_t)nxt : from ? from : 1;
+        if (from < to)
+            put_from(from - (uint32_t)nxt, (uint32_t)(to - from), PLACES, false);
+    } while (mem.refused > refused);
+}
+
+static void many(uint64_t seed, uint32_t ooo_max, uint32_t refused_percent, bool from_the_front)
+{
+    m.random.state = seed;
+    heap.refused_percent = refused_percent;
+    memset(here, 0, sizeof(here));
+    nxt = taken = count = 0;
+    shuffle();
+    for (uint32_t i = 0; i < PLACES; i++) {
+        put_place(order[i], ooo_max);
+        if (i % 1009 == 0 || i == PLACES - 1)
+            compare_places();
+    }
+    assert_in_range(count, ooo_max < PLACES / 2 ? ooo_max : PLACES / 2, ooo_max);
+    shuffle();
+    for (uint32_t i = 0; i < PLACES; i++) {
+        fill(from_the_front ? i : order[i], from_the_front);
+        if (i % 1009 == 0)
+            check();
+    }
+    heap.refused_percent = 0;
+    if (!from_the_front)
+        put(0, 1);
+    assert_int_equal(nxt, place(PLACES - 1) + place_len(PLACES - 1));
+    static uint8_t out[PLACES * APART];
+    assert_int_equal(recvq_copy(&q, 0, out, q.readable), nxt);
+    for (uint32_t i = 0; i < nxt; i++)
+        if (out[i] != byte_at(i))
+            fail_msg("wrong byte at %u", i);
+    recvq_consume(&q, &pool, q.readable);
+    assert_true(recvq_idle(&q));
+}
+
+/* R09 */
+static void many_thousand_ranges_in_random_order_become_the_stream(void **state)
+{
+    (void)state;
+    many(41, PLACES, 0, false);
+    many(42, PLACES, 0, true);
+    many(43, PLACES / 4, 0, false); /* most give way, and come again */
+    many(44, PLACES / 4, 0, true);
+}
+
+static void many_thousand_ranges_survive_allocations_that_fail(void **state)
+{
+    (void)state;
+    many(51, PLACES, 20, false);
+    many(52, PLACES, 20, true);
+    many(53, PLACES / 4, 20, false);
+    many(54, PLACES / 4, 20, true);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -252,6 +379,8 @@ int main(void)
         T(small_segments_in_a_small_window_do_what_the_model_does),
         T(large_segments_do_what_the_model_does),
         T(allocations_that_fail_cost_bytes_but_never_give_a_wrong_one),
+        T(many_thousand_ranges_in_random_order_become_the_stream),
+        T(many_thousand_ranges_survive_allocations_that_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

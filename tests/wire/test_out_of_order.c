@@ -108,6 +108,23 @@ SCENARIO(beyond_the_limit_nearer_ranges_are_kept)
     READ(w, 200);
 }
 
+/* R09: however small the segments, what they hold is paid for by the buffer */
+SCENARIO(bytes_out_of_order_hold_no_more_memory_than_twice_the_buffer)
+{
+    enum { BUFFER = 16384, BYTES = 2000 };
+    w->config.rcvbuf_bytes = w->config.rcvbuf_max_bytes = BUFFER;
+    wire_passive(w);
+    struct mytcp_stats before = wire_stats(w);
+    for (uint32_t i = 1; i < BYTES; i += 2)
+        piece(w, i, i + 1, false);
+    struct mytcp_stats after = wire_stats(w);
+    uint64_t cached = after.memory_cached_bytes - before.memory_cached_bytes;
+    assert_in_range(after.memory_bytes - before.memory_bytes - cached, BUFFER, 2 * BUFFER);
+    for (uint32_t i = 0; i < BYTES; i++)
+        piece(w, i, i + 1, false);
+    READ(w, BYTES);
+}
+
 /* R09: bytes one by one, every second missing; all is bounded and right in the end */
 SCENARIO(one_byte_segments_in_reverse_are_taken)
 {
@@ -154,6 +171,7 @@ WIRE_MAIN(WIRE_TEST(any_order_of_five_segments_delivers_the_stream),
           WIRE_TEST(duplicates_out_of_order_are_acknowledged_and_change_nothing),
           WIRE_TEST(the_in_order_segment_is_taken_when_the_ranges_are_used_up),
           WIRE_TEST(beyond_the_limit_nearer_ranges_are_kept),
+          WIRE_TEST(bytes_out_of_order_hold_no_more_memory_than_twice_the_buffer),
           WIRE_TEST(one_byte_segments_in_reverse_are_taken),
           WIRE_TEST(a_longer_copy_at_the_windows_edge_is_trimmed),
           WIRE_TEST(a_reset_frees_what_waits_out_of_order))
