@@ -162,24 +162,73 @@ static void flood(uint32_t n)
 static void wide(struct mytcp_config *c)
 {
     c->rcvbuf_bytes = c->rcvbuf_max_bytes = c->sndbuf_bytes = c->sndbuf_max_bytes = 1u << 29;
-    c->ooo_ranges_max = 4096;
     c->initial_window_segments = 1000;
     c->quick_acks = 0;
 }
 
-static void hole(uint32_t i)
+static void unlimited(struct mytcp_config *c)
 {
-    (void)i;
-    h.seq = 3 + 2 * (draw() % 30000);
+    wide(c);
+    c->ooo_ranges_max = 1 << 20;
+}
+
+static void byte_at(uint32_t seq)
+{
+    h.seq = seq;
     give(NULL, 0, 1);
     take();
 }
 
-static void holes(uint32_t n)
+static void anywhere(uint32_t i)
+{
+    (void)i;
+    byte_at(2 + 2 * (draw() % (1 << 27)));
+}
+
+static void scatter(uint32_t n)
 {
     connected();
     for (uint32_t i = 0; i < n; i++)
-        hole(i);
+        anywhere(i);
+}
+
+static uint32_t next_seq;
+
+static void above(uint32_t i)
+{
+    (void)i;
+    byte_at(next_seq);
+    next_seq += 2;
+}
+
+static void below(uint32_t i)
+{
+    (void)i;
+    byte_at(next_seq);
+    next_seq -= 2;
+}
+
+static void ascend(uint32_t n)
+{
+    connected();
+    next_seq = 2;
+    for (uint32_t i = 0; i < n; i++)
+        above(i);
+}
+
+static void descend(uint32_t n)
+{
+    connected();
+    next_seq = 2 * (n + MEASURED + 1);
+    for (uint32_t i = 0; i < n; i++)
+        below(i);
+}
+
+/* ... and now the bytes between. */
+static void ascend_again(uint32_t n)
+{
+    ascend(n);
+    next_seq = 1;
 }
 
 static uint32_t flight; /* segments */
@@ -254,7 +303,10 @@ static const struct attack {
 } attacks[] = {
     {"R01", "SYN, n half-open", plain, flood, syn_any, false},
     {"R01c", "SYN by cookie, n before", cookies, flood, syn_any, false},
-    {"R09", "1-byte segment out of order, n before", wide, holes, hole, false},
+    {"R09", "1-byte segment among n ranges", unlimited, scatter, anywhere, false},
+    {"R09u", "1-byte segment behind n ranges", unlimited, ascend, above, false},
+    {"R09d", "1-byte segment before n, one gives way", wide, descend, below, false},
+    {"R09f", "1-byte segment in order, n ranges", unlimited, ascend_again, above, false},
     {"R11", "ACK of 4 SACK blocks, n in flight", wide, resent, sack, true},
     {"R17", "SYN again of n tuples that collide", plain, collide, colliding, false},
 };
