@@ -6,8 +6,8 @@
 
 enum { FAN = 31 /* a node takes 504 bytes */ };
 
-/* What hangs at a node is a range in the lowest level, 1, and a node of the next lower one above it. The
- * key of a range is its place, that of a node is its own first key. No node is empty. */
+/* What hangs at a node is a range in the lowest level, 1, and a node of the next lower one above.
+ * The key of a range is its place, that of a node is its own first key. No node is empty. */
 struct ranges_node {
     uint32_t count;
     uint64_t key[FAN];
@@ -100,7 +100,7 @@ static struct ranges_node *take_spare(struct ranges_node **spare)
     return n;
 }
 
-/* As many nodes as adding `key` will need: one for each full one on its way, from below, and a root. */
+/* As many nodes as adding `key` will need: for each full one on its way, from below, and a root. */
 static bool reserve(struct ranges *s, struct mem *mem, uint64_t key, struct ranges_node **spare)
 {
     const struct ranges_node *n = s->root;
@@ -184,7 +184,8 @@ static void free_range(struct range *r, struct buf_pool *pool)
     mem_free(pool->mem, MEM_RECV, r, sizeof(*r));
 }
 
-struct range *ranges_add(struct ranges *s, struct buf_pool *pool, uint64_t at, struct recvq_data *in)
+struct range *ranges_add(struct ranges *s, struct buf_pool *pool, uint64_t at,
+                         struct recvq_data *in)
 {
     struct range *r = mem_alloc(pool->mem, MEM_RECV, sizeof(*r));
     if (!r)

@@ -1,7 +1,7 @@
 /*
- * Ranges of received bytes with holes between them: a B+-tree of runs by their place. Adding, removing and
- * finding one cost O(log n) wherever it lies, and touch a few cache lines also among a million. A range stays
- * where it is in memory, and its run may grow into the holes around it while it is here.
+ * Ranges of received bytes with holes between them: a B+-tree of runs by their place. Adding,
+ * removing and finding one cost O(log n) wherever it lies, and touch a few cache lines also among a
+ * million. A range stays where it is in memory, and its run may grow into the holes around it.
  */
 #ifndef TCP_RANGES_H
 #define TCP_RANGES_H
@@ -22,9 +22,10 @@ struct ranges {
     uint32_t levels, nodes; /* of the tree */
 };
 
-/* One with all of `in`, whose first byte stands at `at`; NULL without memory. It must neither overlap nor
- * touch another one. */
-struct range *ranges_add(struct ranges *s, struct buf_pool *pool, uint64_t at, struct recvq_data *in);
+/* One with all of `in`, whose first byte stands at `at`; NULL without memory. It must neither
+ * overlap nor touch another one. */
+struct range *ranges_add(struct ranges *s, struct buf_pool *pool, uint64_t at,
+                         struct recvq_data *in);
 void ranges_remove(struct ranges *s, struct buf_pool *pool, struct range *r); /* with its buffers */
 void ranges_free(struct ranges *s, struct buf_pool *pool); /* all of them */
 

@@ -3,9 +3,9 @@
  * wait for a hole to fill. It knows no sequence numbers: offsets count from RCV.NXT, the next byte in
  * order. It holds buffers, never copies much: a packet's buffer is linked in when it is worth it.
  *
- * Bounds: `ooo_max` >= 1 ranges; when they are used up the farthest gives way to a nearer one, one for one,
- * also when the bound has become less. O(log n) per segment in the number of ranges, and as much for each
- * range that it merges.
+ * Bounds: `ooo_max` >= 1 ranges; when they are used up the farthest gives way to a nearer one, one
+ * for one, also when the bound has become less. O(log n) per segment in the number of ranges, and
+ * as much for each range that it merges.
  */
 #ifndef TCP_RECVQ_H
 #define TCP_RECVQ_H
@@ -16,7 +16,7 @@
 
 #include "tcp/buf.h"
 
-struct recvq_ooo; /* the ranges; allocated when the first hole appears, freed when the last closes */
+struct recvq_ooo; /* the ranges; allocated with the first hole, freed when the last closes */
 
 struct recvq {
     struct buf *head, *tail; /* in order */

@@ -1,4 +1,4 @@
-/* The tree of ranges, beside an array of them: any order of adding and removing, and refused memory. */
+/* The tree of ranges beside an array: any order of adding and removing, and refused memory. */
 #include "tcp/ranges.h"
 
 #include <setjmp.h>

@@ -256,7 +256,7 @@ static void a_full_table_gives_the_farthest_range_for_a_nearer_one(void **state)
     assert_int_equal(put_from(172, 2, 8, false), RECVQ_NO_ROOM); /* that one is gone */
     assert_int_equal(put_from(162, 5, 8, false), RECVQ_OOO);     /* growing costs no place */
     assert_int_equal(q.ooo_bytes, 8 * 2 + 5);
-    assert_int_equal(put_from(80, 1, 4, false), RECVQ_OOO); /* one for one, though the bound is less */
+    assert_int_equal(put_from(80, 1, 4, false), RECVQ_OOO); /* one for one, if the bound is less */
     assert_int_equal(q.ooo_bytes, 1 + 7 * 2);
     check();
 }
@@ -265,7 +265,7 @@ static void a_range_that_there_is_no_memory_for_changes_nothing(void **state)
 {
     (void)state;
     static const uint32_t refused_at[] = {0, 20, 256, 290}; /* the range, or its buffer */
-    for (uint32_t n = 0; n <= 4; n++) { /* among none, others, and when one would have to give way */
+    for (uint32_t n = 0; n <= 4; n++) { /* among none, others, and where one had to give way */
         size_t used = mem.used;
         for (unsigned i = 0; i < 4; i++) {
             mem.limit = used + refused_at[i];
