@@ -46,8 +46,10 @@ struct scripts {
 
 /* All of a file, or the end of the program with the reason. */
 void scripts_load(struct scripts *s, const char *path);
-/* Seeded ones, each beginning in one of the states. */
+/* Seeded ones, each beginning in one of the states: anything, or a flight with losses. */
 void scripts_random(struct scripts *s, const char *file, const struct words *states,
+                    unsigned count);
+void scripts_losses(struct scripts *s, const char *file, const struct words *states,
                     unsigned count);
 struct script *scripts_new(struct scripts *s, const char *file, const char *name);
 /* A line, or the lines that it stands for. */
@@ -132,8 +134,9 @@ int call_poll_bits(struct play *p); /* 0 without a socket */
 /* ---- the two sides (kernel.c, ours.c) ---- */
 
 /* All scripts at once through the device, in real time. A play that could not keep its times begins
- * anew; returns how often that was. */
-unsigned kernel_play(struct play *plays, const struct scripts *scripts, const char *device);
+ * anew; `again` counts that. False if there is no end of it: the machine is too busy. */
+bool kernel_play(struct play *plays, const struct scripts *scripts, const char *device,
+                 unsigned *again);
 void ours_play(struct play *play, const struct script *script, const struct mytcp_config *config);
 
 /* ---- comparison (judge.c) ---- */

@@ -195,6 +195,9 @@ static struct script *headline(struct reading *r, const char *line)
     } else if (strcmp(words.word[0], "random") == 0) {
         words_split(&states, r->states);
         scripts_random(s, r->file, &states, (unsigned)words_number(&words, "random", 0));
+    } else if (strcmp(words.word[0], "losses") == 0) {
+        words_split(&states, r->states);
+        scripts_losses(s, r->file, &states, (unsigned)words_number(&words, "losses", 0));
     } else {
         fatal("%s: what is '%s'?", r->file, line);
     }
