@@ -17,13 +17,16 @@ double path_loss_events(const struct path *p)
     return p->loss_pct / 100 / (p->loss == LOSS_BURSTS ? (1 + BURST_PACKETS) / 2.0 : 1);
 }
 
-/* Long enough for the mean to show: many losses, or many round trips at full rate. */
+/* Long enough for the mean to show: many losses, or round trips at full rate, or cycles of BBR. */
 static uint64_t length(const struct path *p)
 {
+    bool bbr = strcmp(p->cc, "bbr") == 0;
     double seconds = p->rtt_ms * 0.05 < 2 ? 2 : p->rtt_ms * 0.05;
     double bytes = p->rate_mbit * 125e3 * seconds;
-    return p->loss_pct > 0 ? (uint64_t)(LOSSES / path_loss_events(p) * PATH_PAYLOAD_BYTES)
-                           : (uint64_t)bytes;
+    if (p->loss_pct > 0 && !bbr) {
+        return (uint64_t)(LOSSES / path_loss_events(p) * PATH_PAYLOAD_BYTES);
+    }
+    return (uint64_t)(bbr ? 4 * bytes : bytes);
 }
 
 struct list {
@@ -110,6 +113,17 @@ static void add_short(struct list *l, const char *cc)
     }
 }
 
+/* Where a flow should hold the rate of its link, whatever the queue, and at 1 % of random loss. */
+static void add_bbr(struct list *l)
+{
+    static const double RTT[] = {1, 20, 100, 300}, RATE[] = {10, 100}, QUEUE[] = {0.3, 1.5};
+    for (unsigned i = 0; i < 32; i++) {
+        add(l, (struct path){.rtt_ms = RTT[i % 4], .rate_mbit = RATE[i / 4 % 2],
+                             .queue_bdp = QUEUE[i / 8 % 2], .loss_pct = i / 16, .cc = "bbr",
+                             .bare = true, .quick = i % 8 < 3});
+    }
+}
+
 size_t path_list(struct path paths[PATHS_MAX])
 {
     static const char *const CC[] = {"cubic", "reno"};
@@ -119,6 +133,7 @@ size_t path_list(struct path paths[PATHS_MAX])
         add_grid(&l, CC[i]);
         add_short(&l, CC[i]);
     }
+    add_bbr(&l);
     return l.count;
 }
 
@@ -144,6 +159,12 @@ static void set_faults(struct faults *f, const struct path *p)
     }
 }
 
+/* As the configuration wants it. */
+static const char *number_of(const char *cc)
+{
+    return strcmp(cc, "reno") == 0 ? "0" : strcmp(cc, "cubic") == 0 ? "1" : "2";
+}
+
 void path_setup(struct setup *s, struct plan *plan, const struct path *p)
 {
     memset(s, 0, sizeof(*s));
@@ -165,7 +186,7 @@ void path_setup(struct setup *s, struct plan *plan, const struct path *p)
             c->rcvbuf_bytes = c->rcvbuf_max_bytes = BUFFER_BYTES;
             c->sndbuf_bytes = c->sndbuf_max_bytes = BUFFER_BYTES;
         }
-        mytcp_config_set(c, "congestion", strcmp(p->cc, "reno") == 0 ? "0" : "1");
+        mytcp_config_set(c, "congestion", number_of(p->cc));
     }
     struct habits h = {.read_max = SCRATCH_BYTES, .write_max = SCRATCH_BYTES, .burst = 16};
     *plan = (struct plan){.start_us = 1, .bytes = {0, p->bytes}, .habits = {h, h}};
