@@ -1,27 +1,39 @@
 /* The queues' own checks, each invariant broken once. What the queues keep to themselves is laid out here as there,
  * for nobody else may see it: a layout that has changed makes these tests fail. */
 #include "lib/recvq_fixture.h"
-#include "tcp/run.h"
+#include "tcp/ranges.h"
 #include "tcp/sendq.h"
 
-/* ---- received: as in recvq.c ---- */
+/* ---- received: as in recvq.c and ranges.c ---- */
 
 struct recvq_ooo {
     uint64_t nxt, recent[4];
-    uint32_t recent_count, count, cap;
-    struct run ranges[];
+    uint32_t recent_count;
+    struct ranges ranges;
 };
+
+struct ranges_node {
+    uint32_t count;
+    uint64_t key[31];
+    void *at[31];
+};
+
+/* Two ranges, which one node holds. */
+static struct ranges_node *node(void) { return q.ooo->ranges.root; }
+static struct range *range(unsigned i) { return node()->at[i]; }
 
 #define RECVQ_SAYS(text, ...)                                                                      \
     do {                                                                                           \
         struct recvq before = q;                                                                   \
         struct recvq_ooo ooo = *q.ooo;                                                             \
-        struct run ranges[2] = {q.ooo->ranges[0], q.ooo->ranges[1]};                               \
+        struct ranges_node root = *node();                                                         \
+        struct range ranges[2] = {*range(0), *range(1)};                                           \
         __VA_ARGS__;                                                                               \
-        assert_string_equal(recvq_check(&q), "recvq: " text);                                      \
+        assert_string_equal(recvq_check(&q), text);                                                \
         q = before;                                                                                \
         *q.ooo = ooo;                                                                              \
-        memcpy(q.ooo->ranges, ranges, sizeof(ranges));                                             \
+        *node() = root;                                                                            \
+        for (unsigned i = 0; i < 2; i++) *range(i) = ranges[i];                                    \
         assert_null(recvq_check(&q));                                                              \
     } while (0)
 
@@ -31,14 +43,21 @@ static void received_ranges_lie_apart_and_in_order(void **state)
     put(0, 10);
     put(10, 5);
     put(30, 5);
-    RECVQ_SAYS("buffers hold less than the run", q.readable++);
-    RECVQ_SAYS("a range table that is empty or too full", q.ooo->count = 0);
-    RECVQ_SAYS("a range table that is empty or too full", q.ooo->cap = 1);
-    RECVQ_SAYS("ranges touch, overlap or are out of order", q.ooo->ranges[1].start = q.ooo->ranges[0].end);
-    RECVQ_SAYS("ranges touch, overlap or are out of order", q.ooo->ranges[1].end = q.ooo->ranges[1].start);
-    RECVQ_SAYS("buffers hold less than the run", q.ooo->ranges[1].end++);
-    RECVQ_SAYS("ooo_bytes is not the sum of the ranges", q.ooo_bytes++);
-    RECVQ_SAYS("ooo_bytes without ranges", q.ooo = NULL);
+    RECVQ_SAYS("recvq: buffers hold less than the run", q.readable++);
+    RECVQ_SAYS("ranges: not as many as counted", q.ooo->ranges.count++);
+    RECVQ_SAYS("ranges: not as many as counted", q.ooo->ranges.nodes++);
+    RECVQ_SAYS("ranges: a node is empty or too full", node()->count = 0);
+    RECVQ_SAYS("ranges: a node is empty or too full", node()->count = 32);
+    RECVQ_SAYS("ranges: a key is not the first of what hangs there", node()->key[0]++);
+    RECVQ_SAYS("ranges: keys are out of order", range(1)->place = node()->key[1] = node()->key[0]);
+    const char *touch = "ranges: they touch, overlap or are not where they began";
+    RECVQ_SAYS(touch, range(1)->run.start = range(0)->run.end);
+    RECVQ_SAYS(touch, range(1)->run.end = range(1)->run.start);
+    RECVQ_SAYS(touch, range(0)->run.start++);
+    RECVQ_SAYS("recvq: buffers hold less than the run", range(1)->run.end++);
+    RECVQ_SAYS("recvq: no range, or one that is in order", q.ooo->nxt = range(0)->run.start);
+    RECVQ_SAYS("recvq: ooo_bytes is not the sum of the ranges", q.ooo_bytes++);
+    RECVQ_SAYS("recvq: ooo_bytes without ranges", q.ooo = NULL);
 }
 
 static void what_sack_told_last_is_there_still_and_remembered_once(void **state)
@@ -46,9 +65,9 @@ static void what_sack_told_last_is_there_still_and_remembered_once(void **state)
     (void)state;
     put(10, 5);
     put(30, 5);
-    RECVQ_SAYS("a remembered range is gone", q.ooo->recent[0] = q.ooo->ranges[1].end);
-    RECVQ_SAYS("a remembered range is gone", q.ooo->recent[0] = q.ooo->ranges[0].end);
-    RECVQ_SAYS("a range is remembered twice", q.ooo->recent[1] = q.ooo->recent[0]);
+    RECVQ_SAYS("recvq: a remembered range is gone", q.ooo->recent[0] = range(1)->run.end);
+    RECVQ_SAYS("recvq: a remembered range is gone", q.ooo->recent[0] = range(0)->run.end);
+    RECVQ_SAYS("recvq: a range is remembered twice", q.ooo->recent[1] = q.ooo->recent[0]);
 }
 
 /* ---- to send: as in sendq.c ---- */
