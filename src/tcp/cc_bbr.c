@@ -390,7 +390,6 @@ static void bbr_on_ack(struct cc *cc, const struct cc_event *e)
 
 static void bbr_on_lost(struct cc *cc, const struct cc_event *e)
 {
-    if (!cc->state) return;
     struct bbr_run x = run_of(cc, e, &e->loss);
     note_loss(&x);
     if (x.b->loss_events < UINT8_MAX) x.b->loss_events++;

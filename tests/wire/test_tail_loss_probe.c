@@ -432,28 +432,6 @@ SCENARIO(of_a_segment_acknowledged_in_part_the_probe_is_the_rest)
     assert_int_equal(wire_stats(w).rto_expired, 0);
 }
 
-/* Two probes are due at once; while one goes, the ACK of what the other was for comes. */
-SCENARIO(a_probe_that_became_needless_does_not_go)
-{
-    begin(w);
-    int other = w->fd;
-    w->peer_port++;
-    wire_passive(w);
-    WRITE(w, 100);
-    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
-    w->fd = other;
-    w->peer_port--;
-    WRITE(w, 100);
-    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
-    MARK(w);
-    AT(w, 300 * MS);
-    w->peer_port++;
-    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
-    w->peer_port--;
-    IN(w, .flags = ACK, .seq = 1, .ack = 101);
-    QUIET(w);
-}
-
 WIRE_MAIN(WIRE_TEST(after_two_round_trips_the_last_segment_goes_again_and_the_rto_counts_from_there),
           WIRE_TEST(a_single_segment_is_given_200_ms_more),
           WIRE_TEST(the_probe_is_never_later_than_the_timeout_and_goes_in_its_place),
@@ -478,5 +456,4 @@ WIRE_MAIN(WIRE_TEST(after_two_round_trips_the_last_segment_goes_again_and_the_rt
           WIRE_TEST(the_old_echo_in_the_sack_of_the_probe_hides_nothing),
           WIRE_TEST(an_ack_that_sacks_newer_data_is_no_duplicate_of_the_probe),
           WIRE_TEST(a_loss_mended_by_the_probe_in_a_window_reduced_for_a_mark_reduces_nothing_more),
-          WIRE_TEST(of_a_segment_acknowledged_in_part_the_probe_is_the_rest),
-          WIRE_TEST(a_probe_that_became_needless_does_not_go))
+          WIRE_TEST(of_a_segment_acknowledged_in_part_the_probe_is_the_rest))
