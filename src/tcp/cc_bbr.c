@@ -426,7 +426,7 @@ static void bbr_on_undo(struct cc *cc, const struct cc_event *e)
     b->bw_shortterm = max_u64(b->bw_shortterm, b->undo_bw_shortterm);
     b->inflight_shortterm = max_u32(b->inflight_shortterm, b->undo_shortterm);
     b->inflight_longterm = max_u32(b->inflight_longterm, b->undo_longterm);
-    if (b->undo_state == BBR_STARTUP && b->state != BBR_STARTUP) {
+    if (b->undo_state == BBR_STARTUP) {
         b->full_bw_reached = false;
         if (b->state != BBR_PROBE_RTT) b->state = BBR_STARTUP;
     } else if (b->undo_state == BBR_UP && b->state != BBR_UP && b->state != BBR_PROBE_RTT) {
