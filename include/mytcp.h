@@ -87,10 +87,9 @@ struct mytcp_config {
     uint32_t sndbuf_bytes;     /* default 64 KiB */
     uint32_t sndbuf_max_bytes; /* default 64 MiB */
     uint32_t notsent_lowat_bytes; /* default of TCP_NOTSENT_LOWAT; default 0: no limit */
-    uint32_t ooo_ranges_max;   /* out-of-order ranges of one connection, 1..1048576; default 32768,
-                                  enough for 64 MiB of which every second packet is lost; a buffer
-                                  pays for one range with 256 bytes. Beyond, the farthest is let
-                                  go, though SACKed. */
+    uint32_t ooo_ranges_max;   /* out-of-order ranges of one connection, 1..1048576; default 32768:
+                                  64 MiB of which every second packet is lost; one for each 256
+                                  bytes of buffer. The farthest gives way, though SACKed. */
 
     /* Features offered in a SYN (1 or 0); all 1 by default */
     uint32_t timestamps;
