@@ -109,6 +109,39 @@ static void without_entropy_it_refuses_to_start(void **state)
     fault_clear();
 }
 
+/* M09: one system call after the other fails; that of getrandom ends the opening, and no stack runs on zeroes */
+static void an_opening_without_entropy_is_refused(void **state)
+{
+    static const uint8_t none[32];
+    unsigned refused = 0;
+    int fds[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+    unsigned before = open_descriptors();
+    for (unsigned at = 0; at < 20; at++) {
+        const struct mytcp_tun_options options = {.fd = fds[0], .fd_vnet_hdr = true, .mtu_bytes = 1500};
+        struct mytcp_config config;
+        char why[256] = "";
+        mytcp_config_init(&config);
+        config.addr.s_addr = htonl(0x0a000001);
+        fault_set(-1, at, 1, ENOSYS);
+        mytcp_tun *tun = mytcp_tun_open(&options, &config, why, sizeof why);
+        int err = errno;
+        fault_clear();
+        if (tun != NULL) {
+            assert_memory_not_equal(config.entropy, none, sizeof none);
+        } else if (strstr(why, "getrandom") != NULL) {
+            assert_int_equal(err, ENOSYS);
+            refused++;
+        }
+        mytcp_tun_close(tun);
+        assert_int_equal(open_descriptors(), before);
+    }
+    assert_int_equal(refused, 1);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* ---- a transfer ---- */
 
 /* `a` sends to `b`, which sends it back; the device of `a` is the faulty one. */
@@ -314,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_opening_survives_any_failure_of_any_call),
         cmocka_unit_test(without_entropy_it_refuses_to_start),
+        cmocka_unit_test(an_opening_without_entropy_is_refused),
         cmocka_unit_test(no_byte_is_lost_when_a_call_on_the_device_fails),
         cmocka_unit_test(no_byte_is_lost_when_five_calls_in_a_row_fail),
         cmocka_unit_test(a_device_that_is_gone_ends_every_wait),

@@ -133,6 +133,10 @@ SCENARIO(zero_copy_calls_check_where_they_may_write)
     assert_int_equal(mytcp_reserve(w->stack, w->fd, &iov, 1, 0), 0);
     FAILS(w, mytcp_commit(w->stack, w->fd, 10), EINVAL); /* the second undid the first */
     FAILS(w, mytcp_conn_info_get(w->stack, w->fd, NULL), EFAULT);
+    wire_set(w, SOL_SOCKET, SO_SNDBUF, 300);
+    WRITE(w, 300);
+    FAILS(w, mytcp_reserve(w->stack, w->fd, &iov, 1, 10), EAGAIN);
+    assert_int_equal(mytcp_reserve(w->stack, w->fd, &iov, 1, 0), 0);
 }
 
 /* Between reserve and commit anything may come in, by another thread if there is a driver's. */

@@ -145,6 +145,7 @@ static void answer(struct wire *w, unsigned flags)
 SCENARIO(asked_for_it_is_used_if_the_syn_ack_agrees)
 {
     ask(w);
+    assert_false(negotiated(w)); /* not yet */
     answer(w, ECE);
     assert_true(negotiated(w));
     WRITE(w, 100);

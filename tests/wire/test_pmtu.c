@@ -216,6 +216,22 @@ SCENARIO(what_was_learned_is_forgotten_after_ten_minutes)
     assert_int_equal(wire_info(w).snd_mss, MSS);
 }
 
+SCENARIO(what_was_learned_is_kept_for_ever_if_told_so)
+{
+    w->config.pmtu_timeout_us = UINT32_MAX;
+    struct wire_packet first = first_of_two(w);
+    too_big(w, &first, 1280);
+    while (wire_poll(w, &packet))
+        continue;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1 + 2 * MSS);
+    MARK(w);
+    wire_skip_to(w, 48 * 3600 * SEC);
+    assert_int_equal(wire_info(w).snd_mss, 1240);
+    w->peer_port++;
+    wire_passive(w);
+    assert_int_equal(wire_info(w).snd_mss, 1240);
+}
+
 /* V07 */
 SCENARIO(connections_follow_the_devices_mtu)
 {
@@ -278,6 +294,7 @@ WIRE_MAIN(WIRE_TEST(what_was_too_big_is_sent_again_in_smaller_segments),
           WIRE_TEST(a_notice_about_nothing_in_flight_is_ignored),
           WIRE_TEST(a_second_connection_to_the_same_host_starts_with_what_was_learned),
           WIRE_TEST(what_was_learned_is_forgotten_after_ten_minutes),
+          WIRE_TEST(what_was_learned_is_kept_for_ever_if_told_so),
           WIRE_TEST(connections_follow_the_devices_mtu), WIRE_TEST(an_mtu_out_of_range_is_einval),
           WIRE_TEST(a_retransmission_fits_the_new_mtu), WIRE_TEST(the_smallest_mtu_works),
           WIRE_TEST(the_mss_option_is_sent_always),
