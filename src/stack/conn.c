@@ -182,7 +182,8 @@ static int abort_connection(struct mytcp_stack *s, struct sock *k)
     if (t->state == ST_SYN_SENT) return ECONNRESET; /* nobody knows of us yet */
     if (t->state == ST_CLOSING || t->state == ST_LAST_ACK) return 0; /* 3.10.5: the peer is done */
     t->mark = MARK_RST;
-    if (tcp_output(t, &s->env, &out)) reply_from(s, &k->active.node, &out.seg);
+    tcp_output(t, &s->env, &out);
+    reply_from(s, &k->active.node, &out.seg);
     return ECONNRESET;
 }
 

@@ -140,7 +140,7 @@ static enum drop_reason send_cookie(struct mytcp_stack *s, struct sock *l, const
     struct tcb t;
     struct tcp_out out;
     half_open_unpack(&t, &h, &s->env, &l->tcb.opt);
-    if (!tcp_output(&t, &s->env, &out)) return DROP_REPLY_LIMIT;
+    tcp_output(&t, &s->env, &out); /* the SYN,ACK */
     if (h.ts_ok) out.seg.tsval = cookie_tsval(out.seg.tsval, &h);
     if (!reply_from(s, n, &out.seg)) return DROP_REPLY_LIMIT;
     s->stats.syn_cookies_sent++;

@@ -202,7 +202,7 @@ static bool ends_agree(const struct reass_datagram *d, const struct fragment *f)
     uint32_t end = (uint32_t)f->offset + f->len;
     if (f->more)
         return d->end == 0 || end < d->end;
-    return d->reach <= end && (d->end == 0 || d->end == end);
+    return d->reach <= end && d->end == 0; /* a copy of the last one has been found to be one */
 }
 
 static bool same(const struct fragment *a, const struct fragment *b, const uint8_t *b_data)
