@@ -321,9 +321,8 @@ MYTCP_API int mytcp_consume(mytcp_stack *stack, int fd, size_t n_bytes);
 /*
  * Send without a copy: get room for up to want_bytes at the send queue's end, write into it, then
  * mytcp_commit() queues the first n. A reserve without commit costs nothing and is undone by the next
- * send, reserve or commit. The memory is good until then, or until connect or close of this descriptor,
- * though the connection may end meanwhile. Returns the room covered; never blocks (EAGAIN, also without
- * memory). commit: EINVAL if n is more than was reserved.
+ * send, reserve, commit, connect or close; the memory is good until then, though the connection may end.
+ * Returns the room covered; never blocks (EAGAIN, also without memory). commit: EINVAL beyond it.
  */
 MYTCP_API ssize_t mytcp_reserve(mytcp_stack *stack, int fd, struct iovec *iov, int count, size_t want_bytes);
 MYTCP_API int mytcp_commit(mytcp_stack *stack, int fd, size_t n_bytes);

@@ -151,7 +151,7 @@ int config_check(const struct mytcp_config *c)
     }
     ip4_addr addr = {load_be32((const uint8_t *)&c->addr)};
     if (!ip4_is_unicast(addr) || ip4_is_broadcast_of(addr, addr, c->prefix_len)) return EINVAL;
-    if (c->port_min > c->port_max || c->rto_min_us > c->rto_max_us) return EINVAL;
+    if (c->port_min > c->port_max) return EINVAL;
     if (!c->alloc != !c->release) return EINVAL;
     uint8_t any = 0;
     for (size_t i = 0; i < sizeof(c->entropy); i++) any |= c->entropy[i];

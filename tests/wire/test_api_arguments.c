@@ -102,7 +102,7 @@ SCENARIO(messages_are_checked_before_they_are_sent)
     FAILS(w, mytcp_recvmsg(w->stack, w->fd, &msg, 0), EFAULT);
     msg.msg_iov = iov;
     msg.msg_iovlen = 2;
-    assert_int_equal(mytcp_recvmsg(w->stack, w->fd, &msg, 0), 10);
+    assert_int_equal(mytcp_recvmsg(w->stack, w->fd, &msg, MSG_WAITALL), 10);
     wire_conn(w)->read_pos = 10;
     READ(w, 10);
 }

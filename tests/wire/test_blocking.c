@@ -242,6 +242,15 @@ SCENARIO(recv_gives_what_there_is_at_the_end_of_its_patience)
     assert_int_equal(w->now_us - start, 500 * MS);
 }
 
+SCENARIO(recv_waits_for_as_much_as_the_low_water_mark)
+{
+    wire_passive(w);
+    wire_set(w, SOL_SOCKET, SO_RCVLOWAT, 80);
+    wire_attach(w, WIRE_STEPS(data_60, data_40_more));
+    assert_int_equal(recv_100(w, 0), 100);
+    ALL_DONE();
+}
+
 static void recv_60_then(struct wire *w, wire_step *then)
 {
     wire_skip_to(w, w->now_us - w->mark_us); /* what is still to be sent to others */
@@ -307,6 +316,7 @@ WIRE_MAIN(WIRE_TEST(accept_waits_for_a_connection), WIRE_TEST(accept_gives_up_wh
           WIRE_TEST(connect_gives_up_when_its_time_is_over), WIRE_TEST(connect_ends_with_its_socket),
           WIRE_TEST(shutting_down_in_syn_received_ends_the_attempt), WIRE_TEST(recv_waits_for_data),
           WIRE_TEST(recv_waits_for_all_if_asked),
+          WIRE_TEST(recv_waits_for_as_much_as_the_low_water_mark),
           WIRE_TEST(recv_gives_what_there_is_at_the_end_of_its_patience),
           WIRE_TEST(recv_gives_what_there_is_when_no_more_can_come), WIRE_TEST(recv_ends_with_its_socket),
           WIRE_TEST(recv_of_all_stops_at_the_urgent_mark_at_once),

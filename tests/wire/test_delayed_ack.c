@@ -227,6 +227,19 @@ SCENARIO(with_no_delay_each_segment_is_acknowledged_at_once)
     }
 }
 
+SCENARIO(an_ack_that_waits_goes_when_the_application_is_in_a_hurry)
+{
+    no_quick_acks(w);
+    wire_set(w, IPPROTO_TCP, TCP_QUICKACK, 1); /* nothing waits */
+    QUIET(w);
+    wire_set(w, IPPROTO_TCP, TCP_QUICKACK, 0);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    QUIET(w);
+    wire_set(w, IPPROTO_TCP, TCP_QUICKACK, 1);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 101);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(one_segment_is_acknowledged_after_40_ms),
           WIRE_TEST(the_second_full_segment_is_acknowledged_at_once),
           WIRE_TEST(the_time_counts_from_the_first_unacknowledged_segment),
@@ -240,5 +253,6 @@ WIRE_MAIN(WIRE_TEST(one_segment_is_acknowledged_after_40_ms),
           WIRE_TEST(a_duplicate_is_acknowledged_at_once), WIRE_TEST(a_fin_is_acknowledged_at_once),
           WIRE_TEST(segments_that_came_together_draw_one_ack),
           WIRE_TEST(an_ack_is_never_acknowledged),
+          WIRE_TEST(an_ack_that_waits_goes_when_the_application_is_in_a_hurry),
           WIRE_TEST(with_timestamps_the_second_full_segment_is_acknowledged_at_once_too),
           WIRE_TEST(with_no_delay_each_segment_is_acknowledged_at_once))

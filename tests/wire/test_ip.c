@@ -437,6 +437,8 @@ SCENARIO(a_packet_may_lie_anywhere)
 {
     uint8_t memory[3 * 64];
     wire_start(w);
+    int nowhere = mytcp_input(w->stack, &(struct mytcp_packet){.data = NULL}, w->now_us);
+    assert_string_equal(mytcp_drop_name((unsigned)nowhere), "short"); /* no bytes, wherever they lie */
     wire_build(w, &p, &(struct wire_segment){.flags = SYN});
     for (unsigned i = 0; i < 3; i++) {
         struct mytcp_packet packet = {.data = memory + i * 64, .len_bytes = p.len};

@@ -98,6 +98,22 @@ SCENARIO(the_trace_is_kept_from_the_first_syn_on)
     assert_in_range(lines, 5, 8);
 }
 
+SCENARIO(the_trace_of_what_ended_says_so_though_somebody_listens_there)
+{
+    struct mytcp_trace t, last = {0};
+    w->config.trace_entries = 64;
+    wire_syn_received(w);
+    IN(w, .flags = RST, .seq = 1);
+    while (mytcp_trace_read(w->stack, &t, NULL))
+        last = t;
+    assert_int_equal(last.state_before, TCP_SYN_RECV);
+    assert_int_equal(last.state_after, TCP_CLOSE);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    assert_int_equal(mytcp_trace_read(w->stack, &t, NULL), 1);
+    assert_int_equal(t.state_before, TCP_LISTEN);
+    assert_int_equal(t.state_after, TCP_LISTEN);
+}
+
 /* G034, G035, G250: who never was accepted never tells; what its listener refuses is counted */
 SCENARIO(nothing_is_told_of_a_connection_that_nobody_accepted)
 {
@@ -209,6 +225,7 @@ WIRE_MAIN(WIRE_TEST(a_bound_socket_that_does_not_listen_answers_nothing),
           WIRE_TEST(connect_tells_the_error_of_this_attempt),
           WIRE_TEST(what_comes_for_a_handshake_without_its_listener_finds_nobody),
           WIRE_TEST(the_trace_is_kept_from_the_first_syn_on),
+          WIRE_TEST(the_trace_of_what_ended_says_so_though_somebody_listens_there),
           WIRE_TEST(nothing_is_told_of_a_connection_that_nobody_accepted),
           WIRE_TEST(the_active_side_learns_sack_from_the_syn_ack),
           WIRE_TEST(a_failed_connect_is_one_event),

@@ -78,6 +78,17 @@ SCENARIO(listen_picks_a_port_if_there_is_one)
     assert_int_equal(port_of(w, b), 20000);
 }
 
+/* 9293-OPEN-4 */
+SCENARIO(two_who_share_a_port_cannot_connect_to_the_same_peer)
+{
+    int a = new_socket(w, 1), b = new_socket(w, 1);
+    assert_int_equal(bind_to(w, a, 80), 0);
+    assert_int_equal(bind_to(w, b, 80), 0);
+    FAILS(w, connect_to(w, a, 99), EINPROGRESS);
+    FAILS(w, connect_to(w, b, 99), EADDRNOTAVAIL);
+    FAILS(w, connect_to(w, b, 98), EINPROGRESS);
+}
+
 /* B09 */
 SCENARIO(connect_takes_no_port_that_somebody_has_by_name)
 {
@@ -128,5 +139,6 @@ SCENARIO(connect_takes_no_tuple_from_time_wait_whose_port_has_a_new_owner)
 
 WIRE_MAIN(WIRE_TEST(a_port_is_shared_only_if_all_agree), WIRE_TEST(one_of_those_who_share_a_port_listens),
           WIRE_TEST(listen_picks_a_port_if_there_is_one),
+          WIRE_TEST(two_who_share_a_port_cannot_connect_to_the_same_peer),
           WIRE_TEST(connect_takes_no_port_that_somebody_has_by_name),
           WIRE_TEST(connect_takes_no_tuple_from_time_wait_whose_port_has_a_new_owner))
