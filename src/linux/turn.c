@@ -62,7 +62,7 @@ static int write_packet(struct mytcp_tun *tun, const struct mytcp_tx *tx)
         }
         return 1;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    if (errno == EAGAIN) {
         tun->stats.write_retries++;
         errno = EAGAIN;
         return -1;
@@ -121,7 +121,7 @@ static bool read_failed(struct mytcp_tun *tun, ssize_t got, int err, uint64_t no
     } else if (got == TUN_DEVICE_SHORT) {
         tun->stats.dropped_short++;
         return true;
-    } else if (err == EAGAIN || err == EWOULDBLOCK) {
+    } else if (err == EAGAIN) {
         tun->read_pause_us = 0;
         return false;
     }
