@@ -66,6 +66,7 @@ static const struct setting settings[] = {
     U32(mss_min_bytes, 88, 8, 1460),
     U32(push_each_burst, 1, 0, 1),
     U32(tail_loss_probe, 1, 0, 1),
+    U32(max_ack_delay_us, 50 * MS, 0, 500 * MS),
     U32(pacing, 0, 0, 1),
     U32(challenge_acks_per_s, 10, 0, 255),
     U32(rsts_per_s, 10000, 0, 100000000),
@@ -191,6 +192,7 @@ void config_params(struct tcp_params *p, const struct mytcp_config *c)
         .ecn = c->ecn,
         .push_each_burst = c->push_each_burst,
         .tail_loss_probe = c->tail_loss_probe,
+        .max_ack_delay_us = c->max_ack_delay_us,
         .pacing = c->pacing,
     };
 }

@@ -3,7 +3,7 @@
 #include "tcp/tcb.h"
 #include "util/bytes.h"
 
-enum { PROBE_DELACK_US = 200000, PROBE_DEFAULT_US = 1000000 }; /* RFC 8985 7.2 */
+enum { PROBE_DEFAULT_US = 1000000 }; /* RFC 8985 7.2 */
 
 static uint32_t in_flight(const struct tcb *t) { return seq_len(t->snd_una, t->snd_nxt); }
 
@@ -114,7 +114,7 @@ void tcp_loss_arm_probe(struct tcb *t, struct tcp_env *env)
     t->probe_at_us = TIME_NEVER;
     if (!env->params.tail_loss_probe || !recovery_may_probe(&t->recovery, t->sack_ok)) return;
     uint64_t pto = t->rtt.srtt_us ? 2ull * t->rtt.srtt_us : PROBE_DEFAULT_US;
-    if (in_flight(t) <= current_mss(t, env)) pto += PROBE_DELACK_US; /* its ACK may be delayed */
+    if (in_flight(t) <= current_mss(t, env)) pto += env->params.max_ack_delay_us;
     t->probe_at_us = min_u64(env->now_us + pto, t->rexmt_at_us);
 }
 

@@ -8,6 +8,7 @@
 struct tcp_params {
     uint32_t msl_us;
     uint32_t rto_initial_us, rto_min_us, rto_max_us;
+    uint32_t max_ack_delay_us; /* RFC 8985 TLP.max_ack_delay */
     uint32_t syn_retries, synack_retries, data_retries, orphan_retries;
     uint32_t delayed_ack_us, quick_acks, ack_every_segments;
     uint32_t timestamp_clock_us;
