@@ -271,6 +271,16 @@ static void sent_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out, se
     tcp_loss_arm_probe(t, env);
 }
 
+/* How much cwnd must have room for, before some of more goes: no slivers; and a burst begins, as on Linux, with a
+ * pair, while an ACK is sure to come at once. It costs half, and who sends one by one wins too much of a full queue from
+ * who sends pairs. */
+static uint32_t room_min(const struct tcb *t, const struct tcp_env *env, uint32_t pipe, uint32_t mss)
+{
+    uint32_t burst = env->params.burst_min_segments * mss;
+    bool begun = t->sent_us == env->now_us;
+    return !begun && recovery_calm(&t->recovery) && pipe >= burst ? burst : mss;
+}
+
 static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 {
     uint32_t offset = seq_len(t->snd_una, t->snd_nxt);
@@ -283,7 +293,7 @@ static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     after_idle(t, env);
     uint32_t pipe = tcb_pipe(t);
     uint32_t congestion = t->cc.cwnd > pipe ? t->cc.cwnd - pipe : 0;
-    if (congestion < mss && congestion < queued) congestion = 0; /* no slivers of cwnd */
+    if (congestion < room_min(t, env, pipe, mss) && congestion < queued) congestion = 0;
     if (congestion) congestion = min_u32(congestion, pace_left(t, env, queued, mss));
     uint32_t window = tcb_window_left(t, t->snd_nxt);
     uint32_t room = min_u32(congestion, window);

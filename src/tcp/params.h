@@ -12,7 +12,7 @@ struct tcp_params {
     uint32_t syn_retries, synack_retries, data_retries, orphan_retries;
     uint32_t delayed_ack_us, quick_acks, ack_every_segments;
     uint32_t timestamp_clock_us;
-    uint32_t initial_window_segments;
+    uint32_t initial_window_segments, burst_min_segments;
     uint32_t congestion; /* the algorithm's number (cc.h) */
     uint32_t mss_min_bytes;
     uint32_t mtu_probing; /* 0 off, 1 after a black hole, 2 from the beginning */

@@ -3,6 +3,8 @@
 #include "tcp/tcb.h"
 #include "util/bytes.h"
 
+enum { SEND_FREE_BYTES = 2 << 20 };
+
 /* Where the application has read to. */
 static seq_t read_to(const struct tcb *t) { return seq_sub(t->rcv_nxt, t->recvq.readable + t->fin_rcvd); }
 
@@ -46,13 +48,22 @@ void tcp_tune_read(struct tcb *t, const struct tcp_env *env)
     t->opt.rcvbuf = max_u32(t->opt.rcvbuf, (uint32_t)want);
 }
 
+/* More than that the path has no use for, however far cwnd has grown because nothing was lost: two windows of which
+ * three quarters lie in queues. What is not too large for a cache is free. */
+static uint64_t path_needs(const struct tcb *t)
+{
+    uint64_t rate_Bps = t->bulk ? t->bulk->rate_Bps : 0, rtt_us = recovery_min_rtt(&t->recovery);
+    if (!rate_Bps || !rtt_us) return UINT64_MAX;
+    return max_u64(rate_Bps / 1000 * rtt_us / 1000 * 8, SEND_FREE_BYTES);
+}
+
 /* What may be in flight, and as much again to follow while a hole at its beginning is repaired; and once more if
  * the window grows meanwhile. */
 void tcp_tune_send(struct tcb *t, const struct tcp_env *env)
 {
     if (t->opt.sndbuf_fixed) return;
     uint64_t windows = t->cc.algorithm->own_cwnd ? 3 : 2;
-    uint64_t want = windows * min_u32(t->cc.cwnd, t->snd_wnd);
+    uint64_t want = min_u64(windows * min_u32(t->cc.cwnd, t->snd_wnd), path_needs(t));
     want = min_u64(want, env->params.sndbuf_max_bytes);
     want = min_u64(want, t->sendq.len + mem_share(env->mem));
     t->opt.sndbuf = max_u32(t->opt.sndbuf, (uint32_t)want);

@@ -44,6 +44,7 @@ int wire_setup(void **state)
     w->config.tail_loss_probe = 0; /* test_tail_loss_probe.c turns it on */
     w->config.mtu_probing = 0;     /* and test_pmtu_probes.c this */
     w->config.congestion = 0; /* Reno: the windows of RFC 5681, literally */
+    w->config.burst_min_segments = 1; /* test_congestion.c has pairs */
     /* a scenario may write all in one call, and read it in one: test_autotune.c begins with the default */
     w->config.rcvbuf_bytes = w->config.sndbuf_bytes = 2 << 20;
     w->our_addr = 0x0a000001;

@@ -8,8 +8,10 @@
  * sqrt(3/2p)); CUBIC goes to 0.7 and follows the larger of RFC 9438's cubic and its Reno-friendly line
  * (whence 1.054 (RTT/p)^0.75). The round after a loss sends it again, and the window does not grow in it.
  * Where ACKs are delayed, half the rounds that do not fill the link leave an odd segment behind, whose ACK
- * waits for the delayed-ACK time or for the next round. There is no timeout and no other delay: reordering, lost ACKs and
- * bursts within a round cost nothing.
+ * waits for the delayed-ACK time or for the next round. There is no timeout and no other delay: lost ACKs and bursts
+ * within a round cost nothing. Nor does reordering by itself. But a packet that comes late behind a
+ * retransmission that filled a hole is older than TS.Recent, and PAWS drops it (RFC 7323 5.3): one more loss, when
+ * the mean of their number has added up to one.
  *
  * BBR doubles in the same way until the path is full, and from then on has the rate of the link,
  * less its margin of 1 % (draft-ietf-ccwg-bbr 5.6.2). With loss below 2 % it cruises for 63 rounds,
@@ -25,11 +27,11 @@
 struct sender {
     bool cubic;
     double w, ssthresh;             /* packets */
-    double w_max, k_s, epoch_s, friendly;
+    double w_max, prior, k_s, epoch_s, friendly;
 };
 
 static const double C = 0.4, BETA = 0.7, ALPHA = 3 * (1 - 0.7) / (1 + 0.7), FIRST_WINDOW = 10;
-static const double DELAYED_ACK_S = 0.04;
+static const double DELAYED_ACK_S = 0.04, TICK_MS = 1;
 
 static void reduce(struct sender *s)
 {
@@ -37,6 +39,7 @@ static void reduce(struct sender *s)
         s->w = s->ssthresh = s->w / 2 < 2 ? 2 : s->w / 2;
         return;
     }
+    s->prior = s->w;
     s->w_max = s->w < s->w_max ? s->w * (1 + BETA) / 2 : s->w;
     s->w = s->ssthresh = s->w * BETA < 2 ? 2 : s->w * BETA;
     s->k_s = cbrt((s->w_max > s->w ? s->w_max - s->w : 0) / C);
@@ -55,7 +58,7 @@ static void grow(struct sender *s, double now_s, double round_s)
     }
     double t = now_s + round_s - s->epoch_s - s->k_s;
     double target = C * t * t * t + s->w_max;
-    s->friendly += s->friendly < s->w_max ? ALPHA : 1;
+    s->friendly += s->friendly < s->prior ? ALPHA : 1; /* RFC 9438 4.3 */
     target = target > 1.5 * s->w ? 1.5 * s->w : target;
     target = target < s->friendly ? s->friendly : target;
     s->w = target > s->w ? target : s->w;
@@ -80,6 +83,14 @@ static double bbr_kbit(const struct path *p, double rate, double held, double rt
     return (double)p->bytes * 8e-3 / (now_s + left / (rate * share) + rtt_s / 2);
 }
 
+/* Packets that PAWS drops in a round that sends `again` packets again, spread over it. */
+static double paws_drops(const struct path *p, double carried, double round_s, double again)
+{
+    double late_ms = p->reorder ? path_late_ms(p) : 0, overtaken = again * carried * late_ms / 1e3 / round_s;
+    double older = late_ms < TICK_MS ? late_ms / TICK_MS : 1; /* by a tick of the clock at least */
+    return PATH_REORDER_SHARE * older * (overtaken < carried ? overtaken : carried);
+}
+
 double model_kbit(const struct path *p)
 {
     double rate = p->rate_mbit * 1e6 / 8 / PATH_WIRE_BYTES; /* packets/s */
@@ -87,7 +98,7 @@ double model_kbit(const struct path *p)
     if (strcmp(p->cc, "bbr") == 0) return bbr_kbit(p, rate, held, rtt_s);
     double room = held + path_queue_bytes(p) / PATH_WIRE_BYTES;
     double ack_s = p->bare ? 0 : (DELAYED_ACK_S < rtt_s / 2 ? DELAYED_ACK_S : rtt_s / 2) / 2;
-    double left = (double)p->bytes / PATH_PAYLOAD_BYTES, since = 0, loss = p->loss_pct / 100, events = path_loss_events(p);
+    double left = (double)p->bytes / PATH_PAYLOAD_BYTES, since = 0, again = 0, paws = 0, loss = p->loss_pct / 100, events = path_loss_events(p);
     double now_s = 1.5 * rtt_s; /* the handshake, until the server has the ACK */
     struct sender s = {.cubic = strcmp(p->cc, "cubic") == 0, .w = FIRST_WINDOW, .ssthresh = 1e12};
     bool recovering = false;
@@ -96,8 +107,11 @@ double model_kbit(const struct path *p)
         double round_s = carried > held ? carried / rate : rtt_s + ack_s;
         left -= carried * (1 - loss);
         since += carried;
-        if (s.w > room || (events > 0 && since >= 1 / events)) {
+        paws += recovering ? paws_drops(p, carried, round_s, again) : 0;
+        if (s.w > room || paws >= 1 || (events > 0 && since >= 1 / events)) {
             since = 0;
+            again = s.w > room ? s.w - room + 1 : 1;
+            paws = paws >= 1 ? 0 : paws;
             reduce(&s);
             recovering = true;
         } else if (!recovering) {

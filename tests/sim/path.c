@@ -17,11 +17,17 @@ double path_loss_events(const struct path *p)
     return p->loss_pct / 100 / (p->loss == LOSS_BURSTS ? (1 + BURST_PACKETS) / 2.0 : 1);
 }
 
+double path_late_ms(const struct path *p)
+{
+    double late_ms = p->rtt_ms / 10;
+    return late_ms < 0.2 ? 0.2 : late_ms > 5 ? 5 : late_ms;
+}
+
 /* Long enough for the mean to show: many losses, or round trips at full rate, or cycles of BBR. */
 static uint64_t length(const struct path *p)
 {
     bool bbr = strcmp(p->cc, "bbr") == 0;
-    double seconds = p->rtt_ms * 0.05 < 2 ? 2 : p->rtt_ms * 0.05;
+    double least_s = bbr ? 2 : 5, seconds = p->rtt_ms * 0.05 < least_s ? least_s : p->rtt_ms * 0.05;
     double bytes = p->rate_mbit * 125e3 * seconds;
     if (p->loss_pct > 0 && !bbr) {
         return (uint64_t)(LOSSES / path_loss_events(p) * PATH_PAYLOAD_BYTES);
@@ -153,9 +159,8 @@ static void set_faults(struct faults *f, const struct path *p)
         f->burst_len = BURST_PACKETS;
     }
     if (p->reorder) {
-        double late_ms = p->rtt_ms / 10;
-        f->reorder_ppm = 10000;
-        f->reorder_us = (uint32_t)((late_ms < 0.2 ? 0.2 : late_ms > 5 ? 5 : late_ms) * 1000);
+        f->reorder_ppm = (uint32_t)(PATH_REORDER_SHARE * 1e6 + 0.5);
+        f->reorder_us = (uint32_t)(path_late_ms(p) * 1000 + 0.5);
     }
 }
 

@@ -31,6 +31,8 @@ enum { PATHS_MAX = 1024, PATH_WIRE_BYTES = 1500, PATH_PAYLOAD_BYTES = 1448, PATH
 size_t path_list(struct path paths[PATHS_MAX]);
 double path_queue_bytes(const struct path *p);
 double path_loss_events(const struct path *p); /* a packet; a burst is one */
+double path_late_ms(const struct path *p);     /* of a packet that is reordered: this share of them */
+#define PATH_REORDER_SHARE 0.01
 void path_run(const struct path *p, struct path_result *r, bool trace);
 
 /* One bulk transfer over the path, from host 1. */

@@ -180,6 +180,61 @@ SCENARIO(what_a_peer_reneged_on_comes_again_after_one_timeout)
     assert_int_equal(wire_info(w).send_queued, 0);
 }
 
+/* cwnd is 5, and so much of 10 to 18 is in flight. */
+static void avoiding_congestion(struct wire *w, uint32_t burst)
+{
+    w->config.burst_min_segments = burst;
+    wire_passive(w);
+    WRITE(w, 10 * MSS);
+    out(w, 0, 10);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(1), at(4)}});
+    out(w, 0, 1);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(10));
+    WRITE(w, 9 * MSS);
+    out(w, 10, 5);
+    w->now_us += 100 * MS;
+}
+
+static void ack(struct wire *w, uint32_t segment)
+{
+    w->now_us += 1 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(segment));
+}
+
+/* while the window is the limit, and not what is there to send */
+SCENARIO(in_congestion_avoidance_segments_go_in_pairs)
+{
+    avoiding_congestion(w, 2);
+    ack(w, 11);
+    QUIET(w);
+    ack(w, 12);
+    out(w, 15, 2);
+    ack(w, 13);
+    QUIET(w);
+    ack(w, 14);
+    out(w, 17, 2); /* the last */
+}
+
+SCENARIO(the_last_segment_waits_for_no_other)
+{
+    avoiding_congestion(w, 2);
+    ack(w, 13);
+    out(w, 15, 3);
+    ack(w, 14);
+    out(w, 18, 1);
+}
+
+SCENARIO(nobody_waits_for_more_than_is_in_flight)
+{
+    avoiding_congestion(w, 6);
+    ack(w, 11);
+    out(w, 15, 1);
+    ack(w, 12);
+    out(w, 16, 1);
+}
+
 WIRE_MAIN(WIRE_TEST(slow_start_doubles_the_flight_each_round_trip_up_to_the_peers_window),
           WIRE_TEST(without_sack_each_duplicate_adds_a_segment_to_ssthresh_and_three),
           WIRE_TEST(with_sack_segments_with_data_and_other_windows_count_as_duplicates),
@@ -187,4 +242,6 @@ WIRE_MAIN(WIRE_TEST(slow_start_doubles_the_flight_each_round_trip_up_to_the_peer
           WIRE_TEST(on_a_short_path_the_reordering_window_is_100_us), WIRE_TEST(each_round_trip_is_measured),
           WIRE_TEST(ten_acks_of_one_window_are_one_sample),
           WIRE_TEST(what_is_claimed_from_the_left_edge_on_is_sent_again),
-          WIRE_TEST(what_a_peer_reneged_on_comes_again_after_one_timeout))
+          WIRE_TEST(what_a_peer_reneged_on_comes_again_after_one_timeout),
+          WIRE_TEST(in_congestion_avoidance_segments_go_in_pairs), WIRE_TEST(the_last_segment_waits_for_no_other),
+          WIRE_TEST(nobody_waits_for_more_than_is_in_flight))
