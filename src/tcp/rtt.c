@@ -21,8 +21,10 @@ void rtt_sample(struct rtt *r, const struct tcp_params *p, uint64_t us)
         r->rttvar_us = r->rttvar_us - r->rttvar_us / 4 + error / 4;
         r->srtt_us = max_u32(r->srtt_us - r->srtt_us / 8 + sample / 8, 1);
     }
-    /* G, the clock's granularity, is 1 ms: that of the timestamps */
-    uint64_t rto = (uint64_t)r->srtt_us + max_u32(1000, 4 * r->rttvar_us);
+    /* G, the clock's granularity, is 1 ms: that of the timestamps. RTTVAR knows the past alone. On a long path that
+     * was steady it is next to nothing, and a queue that fills within a round trip makes the next one half as long
+     * again: what was sent again waits behind that queue. Linux adds 200 ms at least. */
+    uint64_t rto = (uint64_t)r->srtt_us + max_u32(max_u32(1000, r->srtt_us / 2), 4 * r->rttvar_us);
     r->rto_us = (uint32_t)min_u64(max_u64(rto, p->rto_min_us), p->rto_max_us);
 }
 

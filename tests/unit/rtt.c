@@ -11,16 +11,29 @@
 static const struct tcp_params params = {
     .rto_initial_us = 1000000, .rto_min_us = 200000, .rto_max_us = 120000000};
 
+static struct rtt steady(uint32_t us)
+{
+    static const struct tcp_params no_minimum = {.rto_initial_us = 1000000, .rto_min_us = 1, .rto_max_us = 120000000};
+    struct rtt r;
+    rtt_init(&r, &no_minimum);
+    for (int i = 0; i < 100; i++) rtt_sample(&r, &no_minimum, us);
+    assert_int_equal(r.srtt_us, us);
+    return r;
+}
+
 /* 6298-4: G is a millisecond */
 static void a_constant_round_trip_leaves_the_clocks_granularity(void **state)
 {
-    struct rtt r;
     (void)state;
-    rtt_init(&r, &params);
-    for (int i = 0; i < 100; i++) rtt_sample(&r, &params, 2000000);
-    assert_int_equal(r.srtt_us, 2000000);
+    assert_int_equal(steady(1500).rto_us, 2500);
+}
+
+static void a_queue_may_make_a_steady_round_trip_half_as_long_again(void **state)
+{
+    struct rtt r = steady(2000000);
+    (void)state;
     assert_true(r.rttvar_us < 250);
-    assert_int_equal(r.rto_us, 2001000);
+    assert_int_equal(r.rto_us, 3000000);
 }
 
 /* 6298-2.1, 8961-1 */
@@ -54,6 +67,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_constant_round_trip_leaves_the_clocks_granularity),
+        cmocka_unit_test(a_queue_may_make_a_steady_round_trip_half_as_long_again),
         cmocka_unit_test(without_a_sample_the_timeout_is_a_second),
         cmocka_unit_test(the_largest_samples_and_backoffs_overflow_nothing),
     };
