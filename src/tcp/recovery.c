@@ -125,7 +125,7 @@ static void begin_episode(struct recovery *r, seq_t nxt, uint32_t prior_cwnd, ui
     f->undo_possible = true;
     /* While something that an earlier episode sent again is not acknowledged, its copies' echoes prove nothing:
      * they are older than this episode's first retransmission, too. */
-    if (!f->sent.count || seq_geq(flight_at(&f->sent, 0)->start, f->again_end)) f->again_us = f->undo_bytes = 0;
+    if (seq_geq(flight_at(&f->sent, 0)->start, f->again_end)) f->again_us = f->undo_bytes = 0;
     f->force = true;
     r->probing = false;
 }
