@@ -126,10 +126,8 @@ struct mytcp_config {
     uint32_t mss_min_bytes;           /* a peer's MSS option counts as at least this; default 88 */
     uint32_t push_each_burst;         /* 1: PSH ends each send burst, not only each write; default 1 */
     uint32_t tail_loss_probe;         /* 1: RFC 8985 7, before an RTO; default 1 */
-    uint32_t max_ack_delay_us;        /* how much longer a probe waits for a single segment's ACK, which the
-                                         peer may delay; default 50 ms, at most 500 ms */
-    uint32_t pacing;                  /* 1: pace also what paces not by itself: at twice cwnd / RTT in slow
-                                         start, 1.2 times later; default 0 */
+    uint32_t max_ack_delay_us;        /* a probe of a single segment waits so much longer; default 50 ms */
+    uint32_t pacing;                  /* 1: pace the others, too: at 2, later 1.2 cwnd / RTT; default 0 */
 
     /* Limits on answers. RSTs and ICMP count for each /24 of those who are answered. */
     uint32_t challenge_acks_per_s; /* of one connection (RFC 5961 7); default 10 */
