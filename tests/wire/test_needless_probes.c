@@ -39,12 +39,13 @@ SCENARIO(a_probe_that_became_needless_does_not_go)
 {
     int fd[2];
     with_another_connection(w, fd);
+    AT(w, 100 * MS);
     w->fd = fd[1], w->peer_port++;
-    send_now(w, 0, 1);
+    send_now(w, 0, 2);
     w->fd = fd[0], w->peer_port--;
-    send_now(w, 0, 1);
-    two_probes(w, 1);
-    IN(w, .flags = ACK, .seq = 1, .ack = at(1));
+    send_now(w, 0, 2);
+    two_probes(w, at(1));
+    IN(w, .flags = ACK, .seq = 1, .ack = at(2));
     QUIET(w);
 }
 
