@@ -85,7 +85,8 @@ $(B)/tests/steps: $(B)/rel/tests/costs/main.o $(call objects,steps,$(CORE))
 	$(CC) -o $@ $^
 
 .SECONDARY:
-.PHONY: all test sim demo bench bench-paths soak instruments check matrix coverage fuzz install clean
+.PHONY: all test sim demo bench bench-paths soak instruments check matrix coverage mutate fuzz \
+        install clean
 
 test:
 	tests/deps.sh test
@@ -132,6 +133,11 @@ check:
 coverage:
 	tests/deps.sh test
 	tests/coverage.sh $(B)
+
+# the core broken in 500 places, one at a time: does a test fail?
+mutate:
+	tests/deps.sh test
+	CC="$(CC)" tests/mutate/run.sh $(B) $(MUTANTS) $(SEED)
 
 # each requirement and attack with the tests that answer it
 matrix:
