@@ -250,6 +250,13 @@ static void what_is_reserved_and_committed_is_queued(void **state)
     fill(iov, count);
     sendq_commit(&q, n);
     expect(0, q.len);
+    drop(q.len);
+    append(100); /* a tail with some room: one piece was asked for, and it alone is given */
+    iov[1] = (struct iovec){&count, 77};
+    count = 1;
+    assert_true(reserve(100000, iov, &count) < 100000);
+    assert_int_equal(count, 1);
+    assert_true(iov[1].iov_base == &count && iov[1].iov_len == 77);
     count = 0;
     assert_int_equal(reserve(5, iov, &count), 0);
     count = 2;

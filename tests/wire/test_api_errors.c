@@ -287,6 +287,63 @@ SCENARIO(a_vector_that_is_not_there_is_efault)
     QUIET(w);
 }
 
+/* what was read before the piece that is not there is given, not lost */
+SCENARIO(a_piece_that_is_not_there_ends_the_read_before_it)
+{
+    char data[5];
+    struct iovec pieces[] = {{data, sizeof(data)}, {NULL, 5}};
+    struct msghdr msg = {.msg_iov = pieces, .msg_iovlen = 2};
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+    assert_int_equal(mytcp_recvmsg(w->stack, w->fd, &msg, 0), 5);
+    for (unsigned i = 0; i < sizeof(data); i++)
+        assert_int_equal((uint8_t)data[i], wire_byte(false, i));
+    wire_conn(w)->read_pos += 5;
+    READ(w, 5);
+}
+
+/* as tcp(7): MSG_TRUNC reads, and gives nothing */
+SCENARIO(what_is_read_with_msg_trunc_goes_nowhere)
+{
+    uint8_t data[10];
+    memset(data, 0x77, sizeof(data));
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 20);
+    assert_int_equal(mytcp_recv(w->stack, w->fd, data, sizeof(data), MSG_TRUNC), 10);
+    for (unsigned i = 0; i < sizeof(data); i++)
+        assert_int_equal(data[i], 0x77);
+    wire_conn(w)->read_pos += 10;
+    READ(w, 10);
+}
+
+SCENARIO(an_option_that_needs_memory_is_enobufs_without)
+{
+    struct timeval second = {.tv_sec = 1};
+    int fd, value = 3;
+    wire_start(w);
+    fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM, 0);
+    w->fail_from = w->allocs + 1;
+    FAILS(w, mytcp_setsockopt(w->stack, fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &value, sizeof(value)), ENOBUFS);
+    FAILS(w, mytcp_setsockopt(w->stack, fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second)), ENOBUFS);
+    w->fail_from = 0;
+    assert_int_equal(mytcp_setsockopt(w->stack, fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second)), 0);
+    assert_int_equal(mytcp_setsockopt(w->stack, fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &value, sizeof(value)), 0);
+}
+
+/* a descriptor that was closed is used again before a new one is made, for ever */
+SCENARIO(descriptors_come_back)
+{
+    wire_start(w);
+    int first = mytcp_socket(w->stack, AF_INET, SOCK_STREAM, 0), fd = first;
+    uint64_t held = w->held_bytes;
+    for (int i = 0; i < 5000; i++) {
+        assert_int_equal(mytcp_close(w->stack, fd), 0);
+        fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM, 0);
+        assert_true(fd >= 0);
+        assert_int_equal(w->held_bytes, held);
+    }
+}
+
 /* 9293-MUST-40, 5681-4.2a, M09 */
 SCENARIO(configurations_that_cannot_be_are_einval)
 {
@@ -361,4 +418,8 @@ WIRE_MAIN(WIRE_TEST(descriptors_that_never_were_are_ebadf),
           WIRE_TEST(a_listener_can_do_little_else), WIRE_TEST(a_vector_that_is_not_there_is_efault),
           WIRE_TEST(configurations_that_cannot_be_are_einval),
           WIRE_TEST(configuration_by_name_checks_name_and_value),
-          WIRE_TEST(connecting_without_bind_takes_the_stacks_address_and_a_port_of_its_choice))
+          WIRE_TEST(connecting_without_bind_takes_the_stacks_address_and_a_port_of_its_choice),
+          WIRE_TEST(a_piece_that_is_not_there_ends_the_read_before_it),
+          WIRE_TEST(what_is_read_with_msg_trunc_goes_nowhere),
+          WIRE_TEST(an_option_that_needs_memory_is_enobufs_without),
+          WIRE_TEST(descriptors_come_back))

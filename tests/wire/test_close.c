@@ -444,6 +444,23 @@ SCENARIO(an_abort_in_last_ack_with_unread_data_is_a_reset)
     QUIET(w);
 }
 
+/* only where our FIN went is there nothing left to reset */
+SCENARIO(an_abort_in_last_ack_before_the_fin_went_sends_a_reset)
+{
+    struct linger now = {.l_onoff = 1};
+    wire_passive(w);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 2);
+    WRITE(w, 10);
+    assert_int_equal(mytcp_shutdown(w->stack, w->fd, SHUT_WR), 0);
+    STATE(w, TCP_LAST_ACK);
+    QUIET(w);
+    mytcp_setsockopt(w->stack, w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+    OUT(w, .flags = RST | ACK, .seq = 1, .ack = 2);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(we_close_first_then_the_peer), WIRE_TEST(the_peer_closes_first_then_we),
           WIRE_TEST(both_close_at_once),
           WIRE_TEST(a_fin_that_acknowledges_ours_goes_straight_to_time_wait),
@@ -467,4 +484,5 @@ WIRE_MAIN(WIRE_TEST(we_close_first_then_the_peer), WIRE_TEST(the_peer_closes_fir
           WIRE_TEST(an_abort_sends_a_rst_except_where_the_peer_knows_already),
           WIRE_TEST(readiness_follows_the_close), WIRE_TEST(shutting_down_reading_sends_nothing),
           WIRE_TEST(an_unacceptable_segment_draws_an_ack_in_every_closing_state),
-          WIRE_TEST(an_abort_in_last_ack_with_unread_data_is_a_reset))
+          WIRE_TEST(an_abort_in_last_ack_with_unread_data_is_a_reset),
+          WIRE_TEST(an_abort_in_last_ack_before_the_fin_went_sends_a_reset))

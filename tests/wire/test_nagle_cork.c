@@ -159,6 +159,21 @@ SCENARIO(closing_lets_go_what_waited_for_an_ack)
     OUT(w, .flags = FIN | PSH | ACK, .seq = 11, .ack = 1, .len = 20);
 }
 
+/* the user timeout is for what the peer does not acknowledge */
+SCENARIO(what_a_cork_holds_back_is_no_matter_of_the_user_timeout)
+{
+    wire_passive(w);
+    wire_set(w, IPPROTO_TCP, TCP_USER_TIMEOUT, 100);
+    wire_set(w, IPPROTO_TCP, TCP_CORK, 1);
+    WRITE(w, 10);
+    QUIET(w);
+    AT(w, 300 * MS); /* its patience */
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+    IN(w, .flags = ACK, .seq = 1, .ack = 11);
+    QUIET(w);
+    STATE(w, TCP_ESTABLISHED);
+}
+
 WIRE_MAIN(WIRE_TEST(a_small_segment_waits_while_another_small_one_is_unacknowledged),
           WIRE_TEST(a_full_segment_never_waits), WIRE_TEST(nodelay_sends_each_write_at_once),
           WIRE_TEST(setting_nodelay_lets_go_what_waited),
@@ -168,4 +183,5 @@ WIRE_MAIN(WIRE_TEST(a_small_segment_waits_while_another_small_one_is_unacknowled
           WIRE_TEST(psh_is_set_on_the_last_segment_of_a_write_only),
           WIRE_TEST(a_write_of_nothing_sends_nothing),
           WIRE_TEST(a_held_back_write_goes_after_a_while),
-          WIRE_TEST(closing_lets_go_what_waited_for_an_ack))
+          WIRE_TEST(closing_lets_go_what_waited_for_an_ack),
+          WIRE_TEST(what_a_cork_holds_back_is_no_matter_of_the_user_timeout))

@@ -392,6 +392,18 @@ SCENARIO(connect_takes_no_tuple_from_time_wait_when_told_so)
     assert_int_equal(connect_again(w), EADDRNOTAVAIL);
 }
 
+/* 7323-4.3a: the record remembers the newest timestamp that it has seen */
+SCENARIO(its_acks_echo_the_last_timestamp_that_came)
+{
+    w->peer.ts = true;
+    time_wait(w);
+    uint32_t now = (uint32_t)(w->now_us / 1000) + 500;
+    IN(w, .flags = ACK, .seq = 2, .ack = 2, .ts = true, .tsval = now);
+    QUIET(w);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2, .ts = true, .tsval = now);
+    OUT(w, .flags = ACK, .seq = 2, .ack = 2, .ts = true, .tsecr = now);
+}
+
 WIRE_MAIN(WIRE_TEST(without_memory_the_oldest_record_gives_way),
           WIRE_TEST(connect_takes_the_tuple_of_a_time_wait_of_a_second_with_timestamps),
           WIRE_TEST(the_new_initial_number_lies_beyond_an_old_connection_that_outran_the_clock),
@@ -414,4 +426,5 @@ WIRE_MAIN(WIRE_TEST(without_memory_the_oldest_record_gives_way),
           WIRE_TEST(a_syn_with_no_listener_left_does_not_end_time_wait),
           WIRE_TEST(beyond_the_cap_the_oldest_record_is_recycled),
           WIRE_TEST(a_record_holds_64_bytes_at_most),
-          WIRE_TEST(its_acks_carry_timestamps_if_the_connection_did))
+          WIRE_TEST(its_acks_carry_timestamps_if_the_connection_did),
+          WIRE_TEST(its_acks_echo_the_last_timestamp_that_came))

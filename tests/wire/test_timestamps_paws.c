@@ -266,6 +266,38 @@ SCENARIO(an_echo_older_than_the_clock_says_nothing)
     assert_int_equal(wire_info(w).srtt_us, 100 * MS);
 }
 
+/* an echo of what we have not said yet measures nothing */
+SCENARIO(an_echo_from_the_future_is_no_measurement)
+{
+    with_timestamps(w);
+    uint32_t srtt_us = wire_info(w).srtt_us;
+    WRITE(w, 100);
+    uint32_t sent = OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100)->tsval;
+    AT(w, 300 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100); /* so that only an echo measures */
+    AT(w, 320 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 101, .ts = true, .tsval = peer_clock(w), .tsecr = sent + 5000);
+    QUIET(w);
+    assert_int_equal(wire_info(w).srtt_us, srtt_us);
+}
+
+/* nor one on a connection that agreed to none */
+SCENARIO(an_echo_without_an_agreement_is_no_measurement)
+{
+    w->config.tail_loss_probe = false;
+    wire_passive(w);
+    uint32_t srtt_us = wire_info(w).srtt_us;
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    AT(w, 300 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    AT(w, 320 * MS);
+    uint32_t now = (uint32_t)(w->now_us / 1000);
+    IN(w, .flags = ACK, .seq = 1, .ack = 101, .ts = true, .tsval = now, .tsecr = now - 7000);
+    QUIET(w);
+    assert_int_equal(wire_info(w).srtt_us, srtt_us);
+}
+
 WIRE_MAIN(WIRE_TEST(the_ack_echoes_the_segment_that_it_answers),
           WIRE_TEST(a_delayed_ack_echoes_the_earliest_unacknowledged_segment),
           WIRE_TEST(a_hole_echoes_the_last_in_order_and_its_filler_the_filler),
@@ -283,4 +315,6 @@ WIRE_MAIN(WIRE_TEST(the_ack_echoes_the_segment_that_it_answers),
           WIRE_TEST(data_segments_are_12_bytes_shorter),
           WIRE_TEST(the_rst_of_an_abort_is_accepted_by_the_harness),
           WIRE_TEST(a_newer_timestamp_does_not_excuse_a_segment_outside_the_window),
-          WIRE_TEST(an_echo_older_than_the_clock_says_nothing))
+          WIRE_TEST(an_echo_older_than_the_clock_says_nothing),
+          WIRE_TEST(an_echo_from_the_future_is_no_measurement),
+          WIRE_TEST(an_echo_without_an_agreement_is_no_measurement))
