@@ -100,6 +100,37 @@ static void an_interval_below_the_least_round_trip_is_no_sample(void **state)
     assert_int_equal(ack_at(&p, 0, 0, 110).rate_Bps, 200000);
 }
 
+/* one byte is the least that can be delivered */
+static void a_byte_is_a_sample(void **state)
+{
+    struct rate rate = {0};
+    struct rate_mark mark;
+    struct rate_now now = {.now_us = 100000, .delivered = 5};
+    (void)state;
+    rate_sent(&rate, &mark, &now, 1);
+    rate_arrived(&rate, &mark, 100000, seq_of(1));
+    struct rate_sample s = rate_take(&rate, 6, 120000, 10000);
+    assert_true(s.any);
+    assert_int_equal(s.delivered, 1);
+    assert_int_equal(s.rate_Bps, 50);
+}
+
+/* Of two sent at the same time the later in the stream counts, in whatever order they arrive. */
+static void of_segments_sent_at_once_the_last_in_the_stream_is_the_newest(void **state)
+{
+    struct rate rate = {0};
+    struct rate_mark mark[2];
+    struct rate_now now = {.now_us = 100000};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        rate_sent(&rate, &mark[i], &now, SEGMENT);
+        now.pipe += SEGMENT;
+    }
+    rate_arrived(&rate, &mark[1], 100000, seq_of(2 * SEGMENT));
+    rate_arrived(&rate, &mark[0], 100000, seq_of(SEGMENT));
+    assert_int_equal(rate_take(&rate, 2 * SEGMENT, 120000, 10000).flight, 2 * SEGMENT);
+}
+
 static void nothing_delivered_is_no_sample(void **state)
 {
     struct path p = {0};
@@ -192,6 +223,8 @@ int main(void)
         cmocka_unit_test(acks_that_a_bottleneck_spreads_tell_its_rate),
         cmocka_unit_test(acks_that_come_together_tell_no_more_than_the_sending_rate),
         cmocka_unit_test(an_interval_below_the_least_round_trip_is_no_sample),
+        cmocka_unit_test(a_byte_is_a_sample),
+        cmocka_unit_test(of_segments_sent_at_once_the_last_in_the_stream_is_the_newest),
         cmocka_unit_test(nothing_delivered_is_no_sample),
         cmocka_unit_test(what_is_sent_while_the_application_is_dry_is_marked_until_the_bubble_has_passed),
         cmocka_unit_test(losses_since_a_segment_was_sent_are_counted_with_it),

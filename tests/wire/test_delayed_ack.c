@@ -240,6 +240,17 @@ SCENARIO(an_ack_that_waits_goes_when_the_application_is_in_a_hurry)
     QUIET(w);
 }
 
+/* a write that cannot go does not swallow the ACK that is due */
+SCENARIO(an_ack_that_is_due_goes_though_a_write_must_wait)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1460, .wnd = WND_ZERO);
+    IN(w, .flags = ACK, .seq = 1461, .ack = 1, .len = 1460, .wnd = WND_ZERO);
+    WRITE(w, 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 2921);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(one_segment_is_acknowledged_after_40_ms),
           WIRE_TEST(the_second_full_segment_is_acknowledged_at_once),
           WIRE_TEST(the_time_counts_from_the_first_unacknowledged_segment),
@@ -255,4 +266,5 @@ WIRE_MAIN(WIRE_TEST(one_segment_is_acknowledged_after_40_ms),
           WIRE_TEST(an_ack_is_never_acknowledged),
           WIRE_TEST(an_ack_that_waits_goes_when_the_application_is_in_a_hurry),
           WIRE_TEST(with_timestamps_the_second_full_segment_is_acknowledged_at_once_too),
-          WIRE_TEST(with_no_delay_each_segment_is_acknowledged_at_once))
+          WIRE_TEST(with_no_delay_each_segment_is_acknowledged_at_once),
+          WIRE_TEST(an_ack_that_is_due_goes_though_a_write_must_wait))

@@ -217,6 +217,17 @@ SCENARIO(where_one_block_has_room_a_duplicate_above_the_ack_is_not_told)
     ANSWER(w, 0, B(100, 200));
 }
 
+/* a SYN within the stream is challenged (RFC 5961 4.2), not taken for a duplicate of data */
+SCENARIO(a_syn_with_data_is_no_duplicate)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 101);
+    IN(w, .flags = SYN, .seq = 1, .len = 10, .garbage = true);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 101);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(example_1_a_duplicate_segment),
           WIRE_TEST(example_2_an_out_of_order_segment_and_a_duplicate),
           WIRE_TEST(example_3_a_duplicate_of_an_out_of_order_segment),
@@ -232,4 +243,5 @@ WIRE_MAIN(WIRE_TEST(example_1_a_duplicate_segment),
           WIRE_TEST(data_that_carries_the_report_is_no_super_segment),
           WIRE_TEST(a_duplicate_behind_newer_data_is_not_told),
           WIRE_TEST(where_one_block_has_room_a_duplicate_below_the_ack_is_told_alone),
-          WIRE_TEST(where_one_block_has_room_a_duplicate_above_the_ack_is_not_told))
+          WIRE_TEST(where_one_block_has_room_a_duplicate_above_the_ack_is_not_told),
+          WIRE_TEST(a_syn_with_data_is_no_duplicate))

@@ -298,11 +298,13 @@ SCENARIO(ece_halves_the_window_once_a_window_and_cwr_tells_of_it_once)
         assert_int_equal(wire_info(w).cwnd, 5 * MSS);
         QUIET(w);
     }
+    assert_int_equal(wire_info(w).ca_state, TCP_CA_CWR);
     for (uint32_t i = 6; i <= 10; i++) { /* self-clocked again */
         IN(w, .flags = ACK | ECE, .seq = 1, .ack = 1 + i * MSS);
         assert_int_equal(sends(w, 1 + (i + 4) * MSS, 1), i == 6 ? CWR : 0);
         assert_int_equal(wire_info(w).cwnd, 5 * MSS);
     }
+    assert_int_equal(wire_info(w).ca_state, TCP_CA_CWR); /* told, but not known to have arrived */
     w->now_us += w->rtt_us; /* CWR has arrived: from here on it may grow */
     for (uint32_t i = 11; i <= 15; i++) {
         IN(w, .flags = ACK, .seq = 1, .ack = 1 + i * MSS);

@@ -163,6 +163,21 @@ SCENARIO(an_ack_that_is_due_does_not_go_in_the_probe)
     QUIET(w);
 }
 
+SCENARIO(with_our_half_closed_the_peer_is_probed_until_the_application_goes)
+{
+    wire_passive(w);
+    wire_set(w, IPPROTO_TCP, TCP_KEEPIDLE, 10);
+    assert_int_equal(mytcp_shutdown(w->stack, w->fd, SHUT_WR), 0);
+    OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+    IN(w, .flags = ACK, .seq = 1, .ack = 2);
+    QUIET(w);
+    STATE(w, TCP_FIN_WAIT2);
+    MARK(w);
+    wire_set(w, SOL_SOCKET, SO_KEEPALIVE, 1); /* this arms it */
+    AT(w, 10 * SEC);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1);
+}
+
 WIRE_MAIN(WIRE_TEST(by_default_an_idle_connection_sends_nothing),
           WIRE_TEST(the_default_idle_time_is_two_hours),
           WIRE_TEST(a_probe_goes_when_nothing_was_heard_for_the_idle_time),
@@ -173,4 +188,5 @@ WIRE_MAIN(WIRE_TEST(by_default_an_idle_connection_sends_nothing),
           WIRE_TEST(it_can_be_turned_off_again), WIRE_TEST(a_peer_without_the_connection_resets_it),
           WIRE_TEST(half_closed_connections_are_probed_too),
           WIRE_TEST(the_peers_probes_are_answered),
-          WIRE_TEST(an_ack_that_is_due_does_not_go_in_the_probe))
+          WIRE_TEST(an_ack_that_is_due_does_not_go_in_the_probe),
+          WIRE_TEST(with_our_half_closed_the_peer_is_probed_until_the_application_goes))

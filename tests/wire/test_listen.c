@@ -312,6 +312,19 @@ SCENARIO(the_mtu_is_a_setting)
     }
 }
 
+/* whatever became of what was half open, a port whose listener is closed can be had again */
+SCENARIO(a_closed_listeners_port_is_free_for_connections)
+{
+    w->config.port_min = w->config.port_max = w->our_port;
+    wire_syn_received(w);
+    IN(w, .flags = RST, .seq = 1);
+    QUIET(w);
+    assert_int_equal(mytcp_close(w->stack, w->listener), 0);
+    struct sockaddr_in to = wire_sockaddr(w->peer_addr, 9);
+    int fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    FAILS(w, mytcp_connect(w->stack, fd, (struct sockaddr *)&to, sizeof(to)), EINPROGRESS);
+}
+
 WIRE_MAIN(WIRE_TEST(a_syn_draws_a_syn_ack_that_answers_the_offered_options),
           WIRE_TEST(a_syn_without_options_draws_a_syn_ack_with_mss_alone),
           WIRE_TEST(a_syn_with_timestamps_draws_a_syn_ack_that_echoes_them),
@@ -331,4 +344,5 @@ WIRE_MAIN(WIRE_TEST(a_syn_draws_a_syn_ack_that_answers_the_offered_options),
           WIRE_TEST(listening_on_the_port_of_connections_leaves_them_alone),
           WIRE_TEST(a_port_can_be_listened_on_while_a_connection_opens_from_it),
           WIRE_TEST(a_fast_open_cookie_is_ignored),
-          WIRE_TEST(the_mtu_is_a_setting))
+          WIRE_TEST(the_mtu_is_a_setting),
+          WIRE_TEST(a_closed_listeners_port_is_free_for_connections))

@@ -286,6 +286,31 @@ SCENARIO(the_smallest_mtu_works)
     assert_int_equal(sent, 100);
 }
 
+/* 1191-3d: below the size of the packet, not at it */
+SCENARIO(a_plateau_that_is_the_packets_size_is_no_help)
+{
+    w->config.mtu_bytes = 1492;
+    wire_passive(w);
+    WRITE(w, 1452);
+    struct wire_packet sent = *OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1452);
+    too_big(w, &sent, 0);
+    while (wire_poll(w, &packet))
+        continue;
+    assert_int_equal(wire_info(w).snd_mss, 1006 - 40);
+}
+
+/* 1191-3d: nor is a quote believed that says more than the device can carry */
+SCENARIO(a_quote_larger_than_the_device_is_taken_for_the_devices_size)
+{
+    struct wire_packet first = first_of_two(w);
+    first.bytes[2] = 9000 >> 8;
+    first.bytes[3] = 9000 & 0xff;
+    too_big(w, &first, 0);
+    while (wire_poll(w, &packet))
+        continue;
+    assert_int_equal(wire_info(w).snd_mss, 1492 - 40);
+}
+
 WIRE_MAIN(WIRE_TEST(what_was_too_big_is_sent_again_in_smaller_segments),
           WIRE_TEST(repeated_notices_cause_one_round_of_retransmission),
           WIRE_TEST(the_path_mtu_never_goes_below_the_floor),
@@ -301,4 +326,6 @@ WIRE_MAIN(WIRE_TEST(what_was_too_big_is_sent_again_in_smaller_segments),
           WIRE_TEST(a_notice_about_a_packet_that_would_have_passed_is_ignored),
           WIRE_TEST(a_notice_about_what_was_sent_again_and_cut_anew_is_heeded),
           WIRE_TEST(a_notice_of_less_than_what_has_arrived_counts_only_after_a_timeout),
-          WIRE_TEST(a_path_that_grows_causes_no_retransmission))
+          WIRE_TEST(a_path_that_grows_causes_no_retransmission),
+          WIRE_TEST(a_plateau_that_is_the_packets_size_is_no_help),
+          WIRE_TEST(a_quote_larger_than_the_device_is_taken_for_the_devices_size))

@@ -132,10 +132,39 @@ SCENARIO(one_byte_segments_cannot_push_the_window_beyond_the_buffer)
     assert_in_range(wire_info(w).recv_queued, 4096, 2 * 8192 + unit);
 }
 
+/* with room enough left, an update is worth it from half the buffer on, and not before */
+SCENARIO(half_a_buffer_read_is_announced_at_once_and_a_byte_less_is_not)
+{
+    enum { BUFFER = 65536, UNIT = 1024, FIRST = BUFFER - UNIT, HALF = BUFFER / 2, SENT = 40960 };
+    enum { TO_READ = HALF - UNIT }; /* the first window was a unit less than the buffer */
+    static struct wire_packet p;
+    static char data[HALF];
+    int buffer = BUFFER;
+    wire_listen(w, 4);
+    assert_int_equal(mytcp_setsockopt(w->stack, w->listener, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)), 0);
+    wire_passive(w);
+    for (uint32_t at = 0; at < SENT; at += UNIT) {
+        IN(w, .flags = ACK, .seq = 1 + at, .ack = 1, .len = UNIT);
+        while (wire_poll(w, &p))
+            continue;
+    }
+    w->now_us += 1 * SEC;
+    while (wire_poll(w, &p))
+        continue;
+    assert_int_equal(wire_conn(w)->ack_high, 1 + SENT);
+    assert_int_equal(wire_conn(w)->right_edge, 1 + FIRST);
+    assert_int_equal(mytcp_recv(w->stack, w->fd, data, TO_READ - 1, 0), TO_READ - 1);
+    QUIET(w);
+    assert_int_equal(mytcp_recv(w->stack, w->fd, data, 1, 0), 1);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + SENT, .wnd = FIRST - SENT + HALF);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(one_byte_segments_cannot_push_the_window_beyond_the_buffer),
           WIRE_TEST(the_sender_waits_for_a_window_worth_a_segment),
           WIRE_TEST(a_small_window_is_used_after_a_while),
           WIRE_TEST(a_peer_with_a_small_buffer_gets_half_windows),
           WIRE_TEST(the_receiver_does_not_offer_crumbs),
           WIRE_TEST(a_window_that_grew_much_is_announced_at_once),
-          WIRE_TEST(a_smaller_receive_buffer_does_not_take_back_what_was_offered))
+          WIRE_TEST(a_smaller_receive_buffer_does_not_take_back_what_was_offered),
+          WIRE_TEST(half_a_buffer_read_is_announced_at_once_and_a_byte_less_is_not))

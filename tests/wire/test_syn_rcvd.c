@@ -194,6 +194,18 @@ SCENARIO(challenge_acks_are_limited_by_the_second_here_too)
     }
 }
 
+/* a reset then is an attempt that failed; and it leaves the listener its port */
+SCENARIO(a_reset_counts_as_a_failed_attempt_and_the_port_stays_taken)
+{
+    struct sockaddr_in same = wire_sockaddr(w->our_addr, w->our_port);
+    wire_syn_received(w);
+    assert_string_equal(IN(w, .flags = RST, .seq = 1), "");
+    QUIET(w);
+    assert_int_equal(wire_stats(w).failed, 1);
+    int fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM, 0);
+    FAILS(w, mytcp_bind(w->stack, fd, (struct sockaddr *)&same, sizeof(same)), EADDRINUSE);
+}
+
 WIRE_MAIN(WIRE_TEST(challenge_acks_are_limited_by_the_second_here_too),
           WIRE_TEST(the_third_ack_establishes_and_accept_returns_it),
           WIRE_TEST(a_duplicate_syn_draws_the_same_syn_ack),
@@ -207,4 +219,5 @@ WIRE_MAIN(WIRE_TEST(challenge_acks_are_limited_by_the_second_here_too),
           WIRE_TEST(a_syn_with_another_number_in_the_window_returns_to_listen),
           WIRE_TEST(a_syn_with_another_number_beyond_the_window_draws_an_ack),
           WIRE_TEST(the_third_acks_window_is_scaled),
-          WIRE_TEST(a_connection_reset_while_it_waits_to_be_accepted_is_still_given))
+          WIRE_TEST(a_connection_reset_while_it_waits_to_be_accepted_is_still_given),
+          WIRE_TEST(a_reset_counts_as_a_failed_attempt_and_the_port_stays_taken))

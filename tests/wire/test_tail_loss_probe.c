@@ -444,6 +444,23 @@ SCENARIO(of_a_segment_acknowledged_in_part_the_probe_is_the_rest)
     assert_int_equal(wire_stats(w).rto_expired, 0);
 }
 
+/* 9293-MUST-34: the window's edge holds for a probe as well */
+SCENARIO(a_small_tail_goes_again_as_it_was_though_more_waits_for_the_window)
+{
+    w->wnd = 100 * 128;
+    begin(w);
+    WRITE(w, 8 * MSS);
+    for (uint32_t i = 0; i < 8; i++)
+        OUT(w, .flags = ACK, .seq = at(i), .ack = 1, .len = MSS);
+    WRITE(w, 100 * 128 - 8 * MSS);
+    OUT(w, .flags = ACK, .seq = at(8), .ack = 1, .len = 100 * 128 - 8 * MSS);
+    WRITE(w, 500);
+    QUIET(w);
+    AT(w, 200 * MS);
+    OUT(w, .flags = ACK, .seq = at(8), .ack = 1, .len = 100 * 128 - 8 * MSS);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(after_two_round_trips_the_last_segment_goes_again_and_the_rto_counts_from_there),
           WIRE_TEST(a_single_segment_is_given_50_ms_more),
           WIRE_TEST(the_application_says_how_long_a_peer_may_delay_an_ack),
@@ -469,4 +486,5 @@ WIRE_MAIN(WIRE_TEST(after_two_round_trips_the_last_segment_goes_again_and_the_rt
           WIRE_TEST(the_old_echo_in_the_sack_of_the_probe_hides_nothing),
           WIRE_TEST(an_ack_that_sacks_newer_data_is_no_duplicate_of_the_probe),
           WIRE_TEST(a_loss_mended_by_the_probe_in_a_window_reduced_for_a_mark_reduces_nothing_more),
-          WIRE_TEST(of_a_segment_acknowledged_in_part_the_probe_is_the_rest))
+          WIRE_TEST(of_a_segment_acknowledged_in_part_the_probe_is_the_rest),
+          WIRE_TEST(a_small_tail_goes_again_as_it_was_though_more_waits_for_the_window))

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 
 #include "lib/wire.h"
 
@@ -221,6 +222,43 @@ SCENARIO(a_socket_is_nonblocking_if_made_so)
     assert_int_equal(mytcp_fcntl(w->stack, asks, F_GETFL, 0) & O_NONBLOCK, O_NONBLOCK);
 }
 
+SCENARIO(the_trace_of_a_syn_without_a_scale_says_none)
+{
+    struct mytcp_trace t;
+    w->config.trace_entries = 100;
+    w->peer.wscale = 0;
+    wire_syn_received(w);
+    assert_int_equal(mytcp_trace_read(w->stack, &t, NULL), 1);
+    assert_true(t.flags == SYN && t.wscale == -1);
+    assert_int_equal(mytcp_trace_read(w->stack, &t, NULL), 1);
+    assert_true(t.flags == (SYN | ACK) && t.wscale == -1);
+}
+
+/* as tcp(7): before a connection what was asked for, or RFC 9293's 536; then what goes */
+SCENARIO(tcp_maxseg_is_the_connections_once_there_is_one)
+{
+    wire_start(w);
+    w->fd = mytcp_socket(w->stack, AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(wire_option(w, IPPROTO_TCP, TCP_MAXSEG), 536);
+    w->peer.mss = 1300;
+    wire_passive(w);
+    assert_int_equal(wire_option(w, IPPROTO_TCP, TCP_MAXSEG), 1300);
+    wire_set(w, IPPROTO_TCP, TCP_MAXSEG, 1200);
+    assert_int_equal(wire_option(w, IPPROTO_TCP, TCP_MAXSEG), 1200);
+}
+
+SCENARIO(a_wait_for_edges_is_told_of_the_end_of_the_stream)
+{
+    struct mytcp_event event[2];
+    wire_passive(w);
+    assert_int_equal(mytcp_watch(w->stack, w->fd, POLLIN | MYTCP_ET, 1), 0);
+    assert_int_equal(mytcp_wait(w->stack, event, 2, 0), 0);
+    IN(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+    assert_int_equal(mytcp_wait(w->stack, event, 2, 0), 1);
+    assert_int_equal(event[0].events & POLLIN, POLLIN);
+    assert_int_equal(mytcp_wait(w->stack, event, 2, 0), 0);
+}
+
 WIRE_MAIN(WIRE_TEST(tcp_info_of_a_fresh_connection_is_right_in_every_field),
           WIRE_TEST(tcp_info_of_a_connection_that_lost_something_counts_it_in_segments),
           WIRE_TEST(a_connection_that_never_sent_has_zeros_where_others_count),
@@ -229,4 +267,7 @@ WIRE_MAIN(WIRE_TEST(tcp_info_of_a_fresh_connection_is_right_in_every_field),
           WIRE_TEST(a_full_trace_counts_what_it_lost_and_says_so_once),
           WIRE_TEST(the_trace_checks_its_pointers),
           WIRE_TEST(setting_any_option_gives_zero),
-          WIRE_TEST(a_socket_is_nonblocking_if_made_so))
+          WIRE_TEST(a_socket_is_nonblocking_if_made_so),
+          WIRE_TEST(the_trace_of_a_syn_without_a_scale_says_none),
+          WIRE_TEST(tcp_maxseg_is_the_connections_once_there_is_one),
+          WIRE_TEST(a_wait_for_edges_is_told_of_the_end_of_the_stream))

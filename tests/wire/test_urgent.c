@@ -215,6 +215,16 @@ SCENARIO(each_advance_of_the_pointer_is_told_once)
     assert_int_equal(urgent_events(w), 0);
 }
 
+/* without a mark nothing stops a read, wherever the numbers are */
+SCENARIO(without_urgent_data_a_read_goes_across_number_zero)
+{
+    static char data[8 * 1460];
+    wire_passive(w);
+    for (uint32_t i = 0; i < 8; i++)
+        IN(w, .flags = ACK, .seq = 1 + i * 1460, .ack = 1, .len = 1460);
+    assert_int_equal(mytcp_recv(w->stack, w->fd, data, sizeof(data), 0), (int)sizeof(data));
+}
+
 WIRE_MAIN(WIRE_TEST(msg_oob_marks_the_last_byte),
           WIRE_TEST(urgent_data_waits_for_no_ack),
           WIRE_TEST(all_segments_before_the_urgent_byte_say_where_it_is),
@@ -226,4 +236,5 @@ WIRE_MAIN(WIRE_TEST(msg_oob_marks_the_last_byte),
           WIRE_TEST(a_pointer_that_goes_back_is_ignored),
           WIRE_TEST(the_stack_is_never_urgent_unasked),
           WIRE_TEST(an_urgent_byte_beyond_the_fields_reach_is_65535_ahead),
-          WIRE_TEST(each_advance_of_the_pointer_is_told_once))
+          WIRE_TEST(each_advance_of_the_pointer_is_told_once),
+          WIRE_TEST(without_urgent_data_a_read_goes_across_number_zero))
