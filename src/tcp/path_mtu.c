@@ -177,6 +177,10 @@ void path_mtu_trial(struct path_mtu *p, const struct mtu_rules *rules, uint32_t 
 {
     if (!p->saved) return;
     uint32_t size = path_mtu_size(p, limit);
+    if (size <= p->saved) { /* the device has narrowed: what is on trial does not go any more */
+        p->saved = 0;
+        return;
+    }
     bool worse = retx - p->trial_retx > PATH_MTU_TRIAL * size / 10;
     if (!worse && seq_lt(una, p->trial_end)) return;
     if (worse) {

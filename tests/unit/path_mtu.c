@@ -73,9 +73,43 @@ static void what_arrives_after_a_fall_raises_the_searchs_bound_too(void **state)
     assert_int_equal(path_mtu_next(&p, 1500, UINT64_MAX), 1420); /* the search goes on from there */
 }
 
+/* A probe of 1280 bytes has arrived where 1024 passed before: 1280 are on trial. */
+static struct path_mtu on_trial(void)
+{
+    struct path_mtu p = {0};
+    path_mtu_known(&p, 1024, 1500, 0);
+    path_mtu_probe_sent(&p, 1280, seq_of(1), 1500);
+    path_mtu_probe_arrived(&p, 1500, seq_of(2000), 0);
+    assert_int_equal(path_mtu_size(&p, 1500), 1280);
+    return p;
+}
+
+static const struct mtu_rules trial_rules = {.base = 1024, .floor = 552, .interval_us = 600000000};
+
+static void a_trial_with_many_losses_is_undone(void **state)
+{
+    (void)state;
+    struct path_mtu p = on_trial();
+    path_mtu_trial(&p, &trial_rules, 1500, seq_of(3000), 100000, 1);
+    assert_int_equal(path_mtu_size(&p, 1500), 1024);
+    assert_null(path_mtu_check(&p));
+}
+
+static void losses_on_a_device_that_has_narrowed_say_nothing_of_a_trial(void **state)
+{
+    (void)state;
+    struct path_mtu p = on_trial();
+    path_mtu_trial(&p, &trial_rules, 600, seq_of(3000), 100000, 1);
+    assert_null(path_mtu_check(&p));
+    assert_int_equal(path_mtu_size(&p, 600), 600);
+    assert_int_equal(path_mtu_size(&p, 1500), 1280);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_trial_with_many_losses_is_undone),
+        cmocka_unit_test(losses_on_a_device_that_has_narrowed_say_nothing_of_a_trial),
         cmocka_unit_test(a_path_as_wide_as_the_limit_is_not_probed),
         cmocka_unit_test(the_search_ends_at_a_limit_that_was_lowered),
         cmocka_unit_test(an_interval_without_end_never_searches_anew),
