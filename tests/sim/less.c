@@ -1,5 +1,5 @@
-/* Runs with parts taken out, and their name on the command line: oHEX.pHEX.bN.cN+N+... (connections out, in
- * runs N-N) .f (listed) HOST:N+... */
+/* Runs with parts taken out, and their name on the command line: oHEX.pHEX.bN,N.cHEX+HEX+... (connections
+ * out, 64 a number) .f (listed) HEX:WHAT+HEX:WHAT+... with WHAT of X (lost), M (marked), C, L, D and a number. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,8 +73,8 @@ void less_plans(const struct less *l, struct plan *plans, uint32_t count)
         p->absent = i < LESS_CONNS && (l->out[i / 64] >> (i % 64) & 1) != 0;
         p->start_us = is_off(l, OFF_SPREAD) ? 1 : p->start_us;
         for (uint32_t side = 0; side < 2; side++) {
-            if (l->bytes_max != 0 && p->bytes[side] > l->bytes_max) {
-                p->bytes[side] = l->bytes_max;
+            if (l->bytes_max[side] != 0 && p->bytes[side] > l->bytes_max[side]) {
+                p->bytes[side] = l->bytes_max[side];
             }
             if (is_off(l, OFF_HABITS)) {
                 plain(&p->habits[side]);
@@ -86,19 +86,54 @@ void less_plans(const struct less *l, struct plan *plans, uint32_t count)
     }
 }
 
-bool less_allows(const struct less *l, uint64_t fault)
+const struct misfortune *less_find(const struct less *l, uint64_t what)
 {
-    bool found = l == NULL || !l->listed;
-    for (uint32_t i = 0; !found && i < l->fault_count; i++) {
-        found = l->faults[i] == fault;
+    for (uint32_t i = 0; i < l->fault_count; i++) {
+        if (l->faults[i].what == what) {
+            return &l->faults[i];
+        }
     }
-    return found;
+    return NULL;
+}
+
+bool sim_misfortune(struct world *w, struct misfortune *m)
+{
+    const struct less *less = w->setup->less;
+    if (less != NULL && less->listed) {
+        const struct misfortune *told = less_find(less, m->what);
+        if (told == NULL) {
+            return false;
+        }
+        *m = *told;
+    }
+    if (w->fired_count < FIRED_MAX) {
+        w->fired[w->fired_count] = *m;
+    }
+    w->fired_count++;
+    return true;
+}
+
+static size_t print_fault(const struct misfortune *m, char *text, size_t size)
+{
+    size_t n = (size_t)snprintf(text, size, "%llx:%s%s", (unsigned long long)m->what,
+                                m->lost ? "X" : "", m->marked ? "M" : "");
+    if (m->corrupt && n < size) {
+        n += (size_t)snprintf(text + n, size - n, "C%x", m->draw);
+    }
+    if (m->late_us != 0 && n < size) {
+        n += (size_t)snprintf(text + n, size - n, "L%x", m->late_us);
+    }
+    if (m->dup_us != 0 && n < size) {
+        n += (size_t)snprintf(text + n, size - n, "D%x", m->dup_us);
+    }
+    return n;
 }
 
 void less_print(const struct less *l, char *text, size_t size)
 {
-    size_t n = (size_t)snprintf(text, size, "o%x.p%x.b%llu.c", l->off, l->phases_out,
-                                (unsigned long long)l->bytes_max);
+    size_t n = (size_t)snprintf(text, size, "o%x.p%x.b%llu,%llu.c", l->off, l->phases_out,
+                                (unsigned long long)l->bytes_max[0],
+                                (unsigned long long)l->bytes_max[1]);
     for (unsigned i = 0; i < LESS_CONNS / 64 && n < size; i++) {
         n += (size_t)snprintf(text + n, size - n, "%s%llx", i == 0 ? "" : "+",
                               (unsigned long long)l->out[i]);
@@ -107,8 +142,8 @@ void less_print(const struct less *l, char *text, size_t size)
         n += (size_t)snprintf(text + n, size - n, ".f");
     }
     for (uint32_t i = 0; l->listed && i < l->fault_count && n < size; i++) {
-        n += (size_t)snprintf(text + n, size - n, "%s%llx", i == 0 ? "" : "+",
-                              (unsigned long long)l->faults[i]);
+        n += (size_t)snprintf(text + n, size - n, "%s", i == 0 ? "" : "+");
+        n += n < size ? print_fault(&l->faults[i], text + n, size - n) : 0;
     }
 }
 
@@ -131,21 +166,48 @@ static uint32_t numbers(const char **at, uint64_t *to, uint32_t max)
     return count;
 }
 
+static bool parse_fault(const char **at, struct misfortune *m)
+{
+    char *end;
+    *m = (struct misfortune){.what = strtoull(*at, &end, 16)};
+    for (*at = end + (*end == ':'); **at != '\0' && **at != '+'; *at = end) {
+        uint32_t number = (uint32_t)strtoul(*at + 1, &end, 16);
+        m->lost = m->lost || **at == 'X';
+        m->marked = m->marked || **at == 'M';
+        m->corrupt = m->corrupt || **at == 'C';
+        m->draw = **at == 'C' ? number : m->draw;
+        m->late_us = **at == 'L' ? number : m->late_us;
+        m->dup_us = **at == 'D' ? number : m->dup_us;
+        if (strchr("XMCLD", **at) == NULL) {
+            return false;
+        }
+        end = strchr("XM", **at) != NULL ? (char *)*at + 1 : end;
+    }
+    *at += **at == '+';
+    return true;
+}
+
 bool less_parse(struct less *l, const char *text)
 {
     int used = 0;
-    unsigned long long bytes = 0;
+    unsigned long long bytes[2] = {0};
     memset(l, 0, sizeof(*l));
-    if (sscanf(text, "o%x.p%x.b%llu.c%n", &l->off, &l->phases_out, &bytes, &used) != 3 || used == 0) {
+    if (sscanf(text, "o%x.p%x.b%llu,%llu.c%n", &l->off, &l->phases_out, &bytes[0], &bytes[1],
+               &used) != 4 || used == 0) {
         return false;
     }
-    l->bytes_max = bytes;
+    l->bytes_max[0] = bytes[0];
+    l->bytes_max[1] = bytes[1];
     text += used;
     numbers(&text, l->out, LESS_CONNS / 64);
     if (strncmp(text, ".f", 2) == 0) {
         l->listed = true;
         text += 2;
-        l->fault_count = numbers(&text, l->faults, LESS_FAULTS);
+        while (*text != '\0' && l->fault_count < LESS_FAULTS) {
+            if (!parse_fault(&text, &l->faults[l->fault_count++])) {
+                return false;
+            }
+        }
     }
     return *text == '\0';
 }

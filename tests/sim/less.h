@@ -31,27 +31,40 @@ enum less_off {
     OFF_ALL = OFF_ENDS - 1
 };
 
+/* What befalls a packet, or an allocation. */
+struct misfortune {
+    uint64_t what;            /* the packet by its name (watch_name), or the allocation: */
+                              /* (2 + host) << 32 | its number */
+    bool lost, marked, corrupt;
+    uint32_t late_us, dup_us; /* 0: not */
+    uint32_t draw;            /* corrupt: of which bits */
+};
+
 struct less {
     uint32_t off;
     uint32_t phases_out;           /* bit i: phase i does not come */
     uint64_t out[LESS_CONNS / 64]; /* bit i: connection i is not made */
-    uint64_t bytes_max;            /* of one direction of one connection; 0: as planned */
-    bool listed;                   /* no misfortunes but these: host << 32 | number of the packet, */
-    uint32_t fault_count;          /* or (2 + host) << 32 | number of the allocation */
-    uint64_t faults[LESS_FAULTS];
+    uint64_t bytes_max[2];         /* of a connection, from client and server; 0: as planned */
+    bool listed;                   /* no misfortunes but these */
+    uint32_t fault_count;
+    struct misfortune faults[LESS_FAULTS];
 };
 
 /* Take it out of a run. */
 void less_setup(const struct less *l, struct setup *s);
 void less_plans(const struct less *l, struct plan *plans, uint32_t count);
-bool less_allows(const struct less *l, uint64_t fault);
+/* What the list says of a packet or allocation; NULL: nothing. */
+const struct misfortune *less_find(const struct less *l, uint64_t what);
 
 /* One word on the command line; false if it is not one. */
 void less_print(const struct less *l, char *text, size_t size);
 bool less_parse(struct less *l, const char *text);
 
-/* Reduce the failing run of a seed, print what still happens in it, and the line that replays it. */
+/* Reduce the failing run of a seed, print what still happens in it, and the line that replays it.
+ * Returns how many events that are; 0: not reduced. */
 struct scenario;
-void shrink(const struct scenario *scenario, uint64_t seed);
+uint32_t shrink(const struct scenario *scenario, uint64_t seed);
+/* A run that must fail is reduced to few events; TAP. */
+int shrink_main(void);
 
 #endif

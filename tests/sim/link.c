@@ -1,6 +1,6 @@
 /* The network: what becomes of a packet between one stack and the other. What befalls the n-th packet
- * of a direction is a function of the seed and n alone, so that one misfortune can be taken out of a
- * run without another draw for all packets behind it. */
+ * of a direction is a function of the seed and n alone. In a run by a list (less.h) it is what the list
+ * says of that very packet, so that one misfortune can be taken out and the others stay where they are. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 
@@ -9,9 +9,8 @@
 static const char ROUTER[] = "10.0.0.254";
 
 struct fate {
-    bool lost, corrupt, marked;
-    uint32_t jitter_us, late_us, dup_us; /* late_us, dup_us: 0 if not */
-    struct rng rng;                      /* of what else must be drawn */
+    struct misfortune bad;
+    uint32_t jitter_us;
 };
 
 static bool is_burst(struct link *l, struct rng *r)
@@ -26,33 +25,47 @@ static bool is_burst(struct link *l, struct rng *r)
     return true;
 }
 
-static struct fate draw(struct world *w, uint32_t from)
+/* What was drawn befalls the packet; or what the list says of it. */
+static void befall(struct world *w, uint32_t from, const struct packet *p, struct misfortune *m)
+{
+    const struct setup *s = w->setup;
+    uint32_t times = 0;
+    if (s->less != NULL || s->planted) {
+        m->what = watch_name(&w->host[from], p, &times);
+    }
+    if (s->planted && times == 3 && p->len > 100) {
+        sim_fail(w, "planted");
+    }
+    bool listed = s->less != NULL && s->less->listed;
+    bool any = m->lost || m->marked || m->dup_us != 0 || m->corrupt || m->late_us != 0;
+    if ((!any && !listed) || !sim_misfortune(w, m)) {
+        *m = (struct misfortune){0};
+        return;
+    }
+    sim_happened(w, 0, "packet %llu of host %u is%s%s%s%s%s", (unsigned long long)w->link[from].packets - 1,
+                 from, m->lost ? " lost" : "", m->marked ? " marked" : "", m->dup_us != 0 ? " doubled" : "",
+                 m->corrupt ? " damaged" : "", m->late_us != 0 ? " late" : "");
+}
+
+static struct fate draw(struct world *w, uint32_t from, const struct packet *p)
 {
     struct link *l = &w->link[from];
     const struct faults *f = &l->faults;
     uint64_t n = l->packets++;
     struct rng r = rng_make(l->seed, n);
-    struct fate fate = {.rng = rng_make(l->seed + 1, n)};
-    fate.jitter_us = f->jitter_us != 0 ? rng_u32(&r, 0, f->jitter_us) : 0;
+    struct fate fate = {.jitter_us = f->jitter_us != 0 ? rng_u32(&r, 0, f->jitter_us) : 0};
+    struct misfortune *m = &fate.bad;
     bool burst = is_burst(l, &r);
-    fate.lost = rng_chance(&r, f->loss_ppm) || burst ||
-                (f->loss_every != 0 && n % f->loss_every == f->loss_every / 2);
-    fate.marked = rng_chance(&r, f->mark_ppm);
-    fate.dup_us = rng_chance(&r, f->dup_ppm) ? rng_u32(&r, 1, 50 * MS) : 0;
-    fate.corrupt = rng_chance(&r, f->corrupt_ppm);
-    fate.late_us = rng_chance(&r, f->reorder_ppm) ? rng_u32(&r, 1, f->reorder_us) : 0;
-    fate.lost = fate.lost && n >= f->spared;
-    bool any = fate.lost || fate.marked || fate.dup_us != 0 || fate.corrupt || fate.late_us != 0;
-    if (any && !sim_misfortune(w, ((uint64_t)from << 32) | n)) {
-        fate.lost = fate.marked = fate.corrupt = false;
-        fate.dup_us = fate.late_us = 0;
-    } else if (any) {
-        sim_happened(w, 0, "packet %llu of host %u is%s%s%s%s%s", (unsigned long long)n, from,
-                     fate.lost ? " lost" : "", fate.marked ? " marked" : "",
-                     fate.dup_us != 0 ? " doubled" : "", fate.corrupt ? " damaged" : "",
-                     fate.late_us != 0 ? " late" : "");
-    }
-    fate.lost = fate.lost || f->cut;
+    m->lost = rng_chance(&r, f->loss_ppm) || burst ||
+              (f->loss_every != 0 && n % f->loss_every == f->loss_every / 2);
+    m->marked = rng_chance(&r, f->mark_ppm);
+    m->dup_us = rng_chance(&r, f->dup_ppm) ? rng_u32(&r, 1, 50 * MS) : 0;
+    m->corrupt = rng_chance(&r, f->corrupt_ppm);
+    m->late_us = rng_chance(&r, f->reorder_ppm) ? rng_u32(&r, 1, f->reorder_us) : 0;
+    m->lost = m->lost && n >= f->spared;
+    m->draw = (uint32_t)n;
+    befall(w, from, p, m);
+    m->lost = m->lost || f->cut;
     return fate;
 }
 
@@ -60,8 +73,8 @@ static void deliver(struct world *w, struct link *l, uint32_t to, struct packet 
                     const struct fate *fate, uint64_t sent_us)
 {
     uint64_t at = sent_us + l->faults.delay_us + fate->jitter_us;
-    if (fate->late_us != 0) {
-        at += fate->late_us;
+    if (fate->bad.late_us != 0) {
+        at += fate->bad.late_us;
     } else {
         at = at < l->last_us ? l->last_us : at;
         l->last_us = at;
@@ -116,7 +129,7 @@ static bool queue_in(struct world *w, struct link *l, uint32_t len, uint64_t *se
 /* The packet is too long for the link: its router says so, if it does, and if that gets through. */
 static void too_long(struct world *w, uint32_t from, const struct packet *p)
 {
-    if (!w->link[from].faults.silent && !draw(w, 1 - from).lost) {
+    if (!w->link[from].faults.silent && !draw(w, 1 - from, p).bad.lost) {
         uint16_t mtu = (uint16_t)w->link[from].faults.mtu;
         events_add(&w->events, w->now_us + w->link[from].faults.delay_us, EVENT_PACKET, from,
                    packet_frag_needed(p, inet_addr(ROUTER), mtu));
@@ -127,30 +140,31 @@ static void send_one(struct world *w, uint32_t from, struct packet *p)
 {
     struct link *l = &w->link[from];
     uint64_t sent_us;
-    struct fate fate = draw(w, from);
+    struct fate fate = draw(w, from, p);
     w->wire_packets++;
     uint32_t size = p->len;
     if (p->gso_size != 0) {
         size = p->gso_size + 20u + (p->data[32] >> 4) * 4u; /* of one piece */
     }
     bool long_one = l->faults.mtu != 0 && size > l->faults.mtu;
-    if (packet_dst(p) != host_address(1 - from) || fate.lost || long_one ||
+    if (packet_dst(p) != host_address(1 - from) || fate.bad.lost || long_one ||
         !queue_in(w, l, p->len, &sent_us)) {
-        if (long_one && !fate.lost) {
+        if (long_one && !fate.bad.lost) {
             too_long(w, from, p);
         }
         free(p);
         return;
     }
-    if (fate.marked) {
+    if (fate.bad.marked) {
         packet_mark(p);
     }
-    if (fate.dup_us != 0) {
-        events_add(&w->events, sent_us + l->faults.delay_us + fate.dup_us, EVENT_PACKET, 1 - from,
+    if (fate.bad.dup_us != 0) {
+        events_add(&w->events, sent_us + l->faults.delay_us + fate.bad.dup_us, EVENT_PACKET, 1 - from,
                    packet_copy(p, p->len));
     }
-    if (fate.corrupt) {
-        p = corrupted(&fate.rng, p);
+    if (fate.bad.corrupt) {
+        struct rng bits = rng_make(l->seed + 1, fate.bad.draw);
+        p = corrupted(&bits, p);
     }
     deliver(w, l, 1 - from, p, &fate, sent_us);
 }

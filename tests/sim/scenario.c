@@ -266,6 +266,12 @@ static void wrap(struct setup *s, struct rng *r)
     s->wrap = true;
 }
 
+static void planted(struct setup *s, struct rng *r)
+{
+    mixture(s, r);
+    s->planted = true;
+}
+
 const struct scenario scenarios[] = {
     {"clean", "over a faultless network every byte arrives", 50, clean},
     {"loss1", "1 % loss loses no byte", 50, loss1},
@@ -292,6 +298,7 @@ const struct scenario scenarios[] = {
     {"local", "whole super-segments arrive whole", 50, local},
     {"wrap", "sequence numbers wrap without a trace", 40, wrap},
 };
+const struct scenario scenario_planted = {"planted", "failing runs are reduced", 1, planted};
 const size_t scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);
 
 /* What every run varies, whatever its class. */

@@ -1,6 +1,7 @@
-/* A failing run, reduced: all that it fails without is taken out, by halves, then singly (delta debugging),
- * until nothing more goes. A reduced run fails in the same way: at the same place of the simulator, or it
- * dies. Each trial is a process of its own. */
+/* A failing run, reduced: all that it fails without is taken out, by halves, then singly (delta
+ * debugging), until nothing more goes. As soon as can be, what chance would do to packets is written
+ * down as a list of single misfortunes. A reduced run fails in the same way: at the same place of the
+ * simulator, or it dies. Each trial is a process of its own. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,21 +10,21 @@
 
 #include "run.h"
 
-enum { ITEMS_MAX = LESS_CONNS + PHASES_MAX + 32 + FIRED_MAX, TRIAL_S = 20, TRIALS_MAX = 3000 };
+enum { ITEMS_MAX = LESS_CONNS + PHASES_MAX + 32 + FIRED_MAX, TRIAL_S = 20, TRIALS_MAX = 3000, EVENTS_FEW = 20, PLANTED_SEEDS = 8 };
 
 /* What a trial tells. */
 struct verdict {
     bool done, failed;
     const char *kind; /* of failure: its format */
     uint32_t fired_count;
-    uint64_t fired[FIRED_MAX];
+    struct misfortune fired[FIRED_MAX];
 };
 
 enum item_kind { ITEM_OFF, ITEM_CONN, ITEM_PHASE, ITEM_FAULT };
 
 struct item {
     enum item_kind kind;
-    uint64_t which;
+    uint32_t which; /* ITEM_FAULT: of the list */
     bool out;
 };
 
@@ -31,7 +32,8 @@ struct search {
     const struct scenario *scenario;
     uint64_t seed;
     const char *kind;      /* of the failure sought; NULL: the run dies */
-    uint64_t bytes_max;
+    uint64_t bytes_max[2];
+    struct misfortune list[FIRED_MAX];
     struct item items[ITEMS_MAX];
     uint32_t count, trials;
     bool listed;
@@ -41,7 +43,7 @@ struct search {
 static bool make_less(const struct search *s, struct less *l)
 {
     memset(l, 0, sizeof(*l));
-    l->bytes_max = s->bytes_max;
+    memcpy(l->bytes_max, s->bytes_max, sizeof(l->bytes_max));
     l->listed = s->listed;
     for (uint32_t i = 0; i < s->count; i++) {
         const struct item *it = &s->items[i];
@@ -49,9 +51,9 @@ static bool make_less(const struct search *s, struct less *l)
             if (l->fault_count == LESS_FAULTS) {
                 return false;
             }
-            l->faults[l->fault_count++] = it->which;
+            l->faults[l->fault_count++] = s->list[it->which];
         } else if (it->out && it->kind == ITEM_OFF) {
-            l->off |= (uint32_t)it->which;
+            l->off |= it->which;
         } else if (it->out && it->kind == ITEM_PHASE) {
             l->phases_out |= 1u << it->which;
         } else if (it->out && it->kind == ITEM_CONN) {
@@ -77,6 +79,21 @@ static void trial(struct search *s, const struct less *l)
     _exit(0);
 }
 
+/* What is listed and did not happen is not needed. */
+static void forget_idle(struct search *s)
+{
+    const struct verdict *v = s->verdict;
+    for (uint32_t i = 0; i < s->count && v->done && v->fired_count <= FIRED_MAX; i++) {
+        struct item *it = &s->items[i];
+        uint32_t k = 0;
+        while (it->kind == ITEM_FAULT && k < v->fired_count &&
+               v->fired[k].what != s->list[it->which].what) {
+            k++;
+        }
+        it->out = it->out || (it->kind == ITEM_FAULT && k == v->fired_count);
+    }
+}
+
 /* Run it with what is still in. True if it fails as it should. */
 static bool fails(struct search *s)
 {
@@ -95,7 +112,11 @@ static bool fails(struct search *s)
     if (!s->verdict->done) {
         return s->kind == NULL && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM);
     }
-    return s->verdict->failed && s->verdict->kind == s->kind;
+    if (!s->verdict->failed || s->verdict->kind != s->kind) {
+        return false;
+    }
+    forget_idle(s);
+    return true;
 }
 
 /* Take out all items of a kind that are not needed. True if any went. */
@@ -128,18 +149,18 @@ static bool reduce(struct search *s, enum item_kind kind)
     return any;
 }
 
-static void fewer_bytes(struct search *s)
+static void fewer_bytes(struct search *s, uint64_t *bytes)
 {
-    for (uint64_t step = s->bytes_max / 2; step != 0; step /= 2) {
-        uint64_t before = s->bytes_max;
-        s->bytes_max = before > step ? before - step : 1;
+    for (uint64_t step = *bytes / 2; step != 0; step /= 2) {
+        uint64_t before = *bytes;
+        *bytes = before > step ? before - step : 1;
         if (!fails(s)) {
-            s->bytes_max = before;
+            *bytes = before;
         }
     }
 }
 
-static void add(struct search *s, enum item_kind kind, uint64_t which)
+static void add(struct search *s, enum item_kind kind, uint32_t which)
 {
     if (s->count < ITEMS_MAX) {
         s->items[s->count++] = (struct item){kind, which, false};
@@ -152,9 +173,10 @@ static bool list_faults(struct search *s)
     if (!fails(s) || !s->verdict->done || s->verdict->fired_count > LESS_FAULTS) {
         return false;
     }
-    uint32_t count = s->count;
-    for (uint32_t i = 0; i < s->verdict->fired_count; i++) {
-        add(s, ITEM_FAULT, s->verdict->fired[i]);
+    uint32_t count = s->count, fired = s->verdict->fired_count;
+    memcpy(s->list, s->verdict->fired, fired * sizeof(s->list[0]));
+    for (uint32_t i = 0; i < fired; i++) {
+        add(s, ITEM_FAULT, i);
     }
     s->listed = true;
     if (!fails(s)) {
@@ -168,31 +190,54 @@ static void search(struct search *s)
 {
     for (bool again = true; again && s->trials < TRIALS_MAX;) {
         again = reduce(s, ITEM_CONN);
+        again = (s->listed ? reduce(s, ITEM_FAULT) : list_faults(s)) || again;
         again = reduce(s, ITEM_OFF) || again;
         again = reduce(s, ITEM_PHASE) || again;
-        fewer_bytes(s);
-        again = (s->listed ? reduce(s, ITEM_FAULT) : list_faults(s)) || again;
+        fewer_bytes(s, &s->bytes_max[0]);
+        fewer_bytes(s, &s->bytes_max[1]);
     }
 }
 
-void shrink(const struct scenario *scenario, uint64_t seed)
+/* Run what is left, and tell what happens in it. Returns how many events that are. */
+static uint32_t tell(struct search *s)
+{
+    static struct world w;
+    static char text[40 * LESS_FAULTS];
+    struct less l;
+    make_less(s, &l);
+    less_print(&l, text, sizeof(text));
+    printf("# reduced in %u trials to:\n", s->trials);
+    fflush(stdout);
+    if (fork() == 0) {
+        run_reduced(s->scenario, s->seed, &l, &w, true);
+        s->verdict->fired_count = w.happened;
+        printf("# %u events; %s\n", w.happened, w.failure);
+        fflush(stdout);
+        _exit(0);
+    }
+    wait(NULL);
+    printf("# replay: build/tests/sim --seed %llu --scenario %s --less %s\n",
+           (unsigned long long)s->seed, s->scenario->name, text);
+    return s->verdict->fired_count;
+}
+
+uint32_t shrink(const struct scenario *scenario, uint64_t seed)
 {
     static struct search s;
-    static struct world w;
     struct setup setup;
-    struct less l;
-    static char text[20 * LESS_FAULTS];
     scenario_setup(scenario, seed, &setup);
-    s = (struct search){.scenario = scenario, .seed = seed, .bytes_max = setup.bytes_max};
+    s = (struct search){.scenario = scenario, .seed = seed};
+    s.bytes_max[0] = s.bytes_max[1] = setup.bytes_max;
     s.verdict = mmap(NULL, sizeof(*s.verdict), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (s.verdict == MAP_FAILED) {
-        return;
+        return 0;
     }
     if (!fails(&s)) { /* not as a death: then as what it is */
         s.kind = s.verdict->kind;
         if (!s.verdict->failed) {
-            printf("# not reduced: it fails in comparison only\n");
-            return;
+            printf("# not reduced: alone it does not fail\n");
+            munmap(s.verdict, sizeof(*s.verdict));
+            return 0;
         }
     }
     for (uint32_t i = 0; i < setup.conns && i < LESS_CONNS; i++) {
@@ -205,18 +250,21 @@ void shrink(const struct scenario *scenario, uint64_t seed)
         add(&s, ITEM_PHASE, i);
     }
     search(&s);
-    make_less(&s, &l);
-    less_print(&l, text, sizeof(text));
-    printf("# reduced in %u trials to:\n", s.trials);
-    fflush(stdout);
-    if (fork() == 0) {
-        run_reduced(scenario, seed, &l, &w, true);
-        printf("# %u events; %s\n", w.happened, w.failure);
-        fflush(stdout);
-        _exit(0);
-    }
-    wait(NULL);
-    printf("# replay: build/tests/sim --seed %llu --scenario %s --less %s\n", (unsigned long long)seed,
-           scenario->name, text);
+    uint32_t events = tell(&s);
     munmap(s.verdict, sizeof(*s.verdict));
+    return events;
+}
+
+int shrink_main(void)
+{
+    uint32_t reduced = 0, most = 0;
+    for (uint64_t seed = 1; seed <= PLANTED_SEEDS; seed++) {
+        uint32_t events = shrink(&scenario_planted, seed);
+        reduced += events != 0;
+        most = events > most ? events : most;
+    }
+    bool good = reduced >= PLANTED_SEEDS / 4 && most <= EVENTS_FEW;
+    printf("%sok 1 - %s: %u of them to at most %u events\n1..1\n", good ? "" : "not ",
+           scenario_planted.sentence, reduced, most);
+    return !good;
 }

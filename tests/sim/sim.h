@@ -32,6 +32,7 @@ enum {
     CHAINS = 3, /* of connections that follow each other on one port */
     SCRATCH_BYTES = 65536,
     FLOW_BUCKETS = 256,
+    NAME_BUCKETS = 1 << 15,
     MS = 1000,
     SECOND = 1000000
 };
@@ -159,6 +160,7 @@ struct setup {
     const struct less *less;  /* what is taken out; NULL: nothing */
     uint32_t write_num, write_den; /* calls that write are so many times as long; 0: as planned */
     bool swapped;             /* clients where servers were planned, and servers where clients were */
+    bool planted;             /* an oracle that is not content when the same data goes a third time */
     uint32_t check_every;     /* turns between thorough checks; 0: often */
 };
 
@@ -251,6 +253,7 @@ struct world {
     struct conn *conns;
     uint32_t births, over;   /* connections that have begun, and ended */
     struct flow *flows[FLOW_BUCKETS];
+    uint16_t named[NAME_BUCKETS]; /* packets by the hash of their name */
     struct rng rng, flood_rng;
     uint64_t hash;           /* of every packet and its time */
     uint64_t shape;          /* the same, numbers and timestamps counted from their connection's first */
@@ -263,10 +266,10 @@ struct world {
     bool trace, failed, stopped;
     char failure[600];
     const char *failure_kind; /* its format: the same for failures of the same kind */
-    uint64_t fired[FIRED_MAX]; /* misfortunes, as less.h names them */
+    struct misfortune fired[FIRED_MAX];
     uint32_t fired_count;
     bool journal;             /* tell what happens, for people */
-    uint32_t happened;
+    uint32_t happened, alike; /* events; and calls after the last that count with it */
     uint64_t last_happened;
     uint8_t scratch[SCRATCH_BYTES], expected[SCRATCH_BYTES];
 };
@@ -279,8 +282,8 @@ void sim_note(struct world *w, const char *format, ...) __attribute__((format(pr
  * not 0, count as one: data that moves on a connection. */
 void sim_happened(struct world *w, uint64_t same, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* A misfortune befalls packet or allocation `what`; false if this run does without it. */
-bool sim_misfortune(struct world *w, uint64_t what);
+/* Does a misfortune befall m->what? In a run by a list: what that says, and *m is then that. */
+bool sim_misfortune(struct world *w, struct misfortune *m);
 
 uint32_t host_address(uint32_t index); /* network order */
 uint64_t host_now(const struct host *h);
@@ -296,6 +299,9 @@ void sim_hash(uint64_t *hash, const void *data, size_t len);
 /* watch: look at a packet that a stack sends. */
 void watch_packet(struct host *h, const struct packet *p, const struct mytcp_tx *tx);
 void watch_free(struct world *w);
+/* A packet that h sends by what it is, so that a run with less has it too: whose it is, where it stands
+ * in its stream, and the how manieth such it is (*times). */
+uint64_t watch_name(struct host *h, const struct packet *p, uint32_t *times);
 
 /* pattern: the bytes of a stream are a function of its key and their offset. */
 void pattern_fill(uint64_t key, uint64_t offset, uint8_t *out, size_t len);
@@ -335,6 +341,7 @@ struct scenario {
 };
 extern const struct scenario scenarios[];
 extern const size_t scenario_count;
+extern const struct scenario scenario_planted; /* fails, for the tests of the reduction */
 void scenario_setup(const struct scenario *scenario, uint64_t seed, struct setup *s);
 /* The plan of every connection of a run; freed with free(). */
 struct plan *scenario_plans(const struct setup *s);

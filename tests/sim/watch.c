@@ -273,3 +273,21 @@ void watch_packet(struct host *h, const struct packet *p, const struct mytcp_tx 
                  s.seq, s.payload_len, s.ack, s.window, s.flags);
     }
 }
+
+uint64_t watch_name(struct host *h, const struct packet *p, uint32_t *times)
+{
+    struct world *w = h->world;
+    struct segment s;
+    uint64_t name = 1 + h->index;
+    if (!packet_is_icmp(p) && packet_parse(p, &s) == NULL) {
+        const struct flow *f = flow_find(w, h->index, s.sport, s.dport);
+        const struct flow *peer = flow_find(w, 1 - h->index, s.dport, s.sport);
+        uint8_t control = s.flags & (TH_SYN | TH_FIN | TH_RST);
+        bool bare = control == 0 && s.payload_len == 0;
+        name = rng_mix(name << 16 | (f->endpoint != NULL ? f->endpoint->conn->index + 1 : 0));
+        name = rng_mix(name ^ (uint64_t)control << 40 ^ (uint64_t)bare << 32 ^
+                       (bare ? s.ack - peer->iss : s.seq - f->iss));
+    }
+    *times = ++w->named[name % NAME_BUCKETS];
+    return rng_mix(name + *times) >> 32;
+}

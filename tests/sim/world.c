@@ -45,25 +45,21 @@ void sim_happened(struct world *w, uint64_t same, const char *format, ...)
     if (!w->journal) {
         return;
     }
-    w->happened += same == 0 || same != w->last_happened;
+    if (same != 0 && same == w->last_happened) {
+        w->alike++;
+        return;
+    }
+    if (w->alike != 0) {
+        printf("# %12s and %u more such calls\n", "...", w->alike);
+    }
+    w->happened++;
     w->last_happened = same;
+    w->alike = 0;
     printf("# %12llu ", (unsigned long long)w->now_us);
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
     putchar('\n');
-}
-
-bool sim_misfortune(struct world *w, uint64_t what)
-{
-    if (!less_allows(w->setup->less, what)) {
-        return false;
-    }
-    if (w->fired_count < FIRED_MAX) {
-        w->fired[w->fired_count] = what;
-    }
-    w->fired_count++;
-    return true;
 }
 
 uint32_t host_address(uint32_t index)
@@ -123,9 +119,9 @@ static bool is_scarce(struct world *w)
 static void *counted_alloc(void *ctx, size_t size)
 {
     struct memory *m = ctx;
-    m->calls++;
+    struct misfortune failure = {.what = (uint64_t)m->number << 32 | ++m->calls};
     if (m->world->memory_short && rng_chance(&m->rng, m->fail_ppm) &&
-        sim_misfortune(m->world, ((uint64_t)m->number << 32) | m->calls)) {
+        sim_misfortune(m->world, &failure)) {
         sim_happened(m->world, 0, "host %u: allocation of %zu bytes fails", m->number - HOSTS, size);
         return NULL;
     }
