@@ -147,9 +147,10 @@ check_sizes()
 
 check_matrix()
 {
-    # while rows are open: neither these nor the totals
-    tests/matrix/matrix.sh check | grep -v -e 'without a test$' -e 'other totals' >"$out/matrix"
-    verdict "every id in a comment is a row of tests/matrix and stands at a test that is run" "$out/matrix"
+    # the totals are the release's business
+    tests/matrix/matrix.sh check | grep -v 'other totals' >"$out/matrix"
+    verdict "no MUST is without a test, and every id in a comment is a row and stands at a test that is run" \
+        "$out/matrix"
 }
 
 if ! ${MAKE:-make} -s "B=$build" "$build/libmytcp.so"; then

@@ -97,6 +97,8 @@ run_one tests/sim/paths 300 "$build/tests/sim-fast" paths --quick --jobs "$(npro
 judge tests/sim/paths
 run_one tests/sim/relations 300 "$build/tests/sim-fast" relations 5
 judge tests/sim/relations
+run_one tests/sim/shrink 300 "$build/tests/sim-fast" shrink
+judge tests/sim/shrink
 run_one tests/sim/scarce 300 "$build/tests/sim" scarce 96 --jobs "$(nproc)"
 judge tests/sim/scarce
 run_one tests/live 300 tests/live/run.sh "$build"

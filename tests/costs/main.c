@@ -3,7 +3,7 @@
  * which are the basic blocks gone through and the same on every run. There it asserts that the mean at
  * the end is at most twice that at 10^2, give or take 50, and that no packet takes more than STEPS_MAX.
  * `costs [LARGEST]`, by default 1000000; TAP. An ACK may find all lost that is in flight, once for each time it
- * was sent: of R11 the mean alone is bounded. */
+ * was sent: of attacks by SACK the mean alone is bounded. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,6 +321,7 @@ struct cost {
     double median_ns, mean_steps, max_steps;
 };
 
+/* U1, G117: what one packet costs when n of the same kind came before. */
 static struct cost measure(const struct attack *a, uint32_t n)
 {
     static uint64_t ns[MEASURED];

@@ -233,6 +233,7 @@ static void complain(struct table *t, int n, const char *text)
     c->count++;
 }
 
+/* S01 */
 static void play_cell(struct table *t, int n, bool always_say)
 {
     struct cell c = cell_of(n);

@@ -52,6 +52,7 @@ static void pop(struct world *w, uint64_t now_us)
         model_cancel(w, got);
 }
 
+/* U11: as many are armed as were set and neither popped nor cancelled. */
 static void check(const struct world *w)
 {
     uint64_t next_us = wheel_next(&w->wheel);

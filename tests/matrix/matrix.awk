@@ -5,7 +5,8 @@
 # within it. A test is
 #     tests/unit, tests/wire    a cmocka test that the file's list runs; a helper's ids are those of the tests
 #                               that call it
-#     tests/lib, sim, fuzz      a function of what every wire test, run or input goes through
+#     tests/lib, sim, fuzz, event, costs
+#                               a function of what every wire test, run, input, cell or attack goes through
 #     tests/live                a function of a group that an `it` line runs, or a function of the clients
 #     tests/check.sh            a function check_*
 

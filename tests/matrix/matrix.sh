@@ -20,6 +20,7 @@ run() # MODE
     awk -v mode="$1" -f $here/matrix.awk \
         $here/requirements.tsv $here/attacks.tsv $here/deviations.tsv \
         tests/unit/*.c tests/wire/test_*.c tests/lib/*.c tests/sim/*.c tests/fuzz/*.c tests/fuzz/lib/*.c \
+        tests/event/main.c tests/costs/main.c \
         tests/live/*.c tests/live/t_*.sh tests/check.sh
 }
 

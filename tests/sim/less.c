@@ -1,5 +1,6 @@
-/* Runs with parts taken out, and their name on the command line: oHEX.pHEX.bN,N.cHEX+HEX+... (connections
- * out, 64 a number) .f (listed) HEX:WHAT+HEX:WHAT+... with WHAT of X (lost), M (marked), C, L, D and a number. */
+/* Runs with parts taken out, and their name on the command line: oHEX.pHEX.lN.bN,N.cHEX+HEX+...
+ * (connections out, 64 a number) .f (listed) HEX:WHAT+HEX:WHAT+..., where WHAT is X (lost), M (marked),
+ * and C (corrupt), L (late), D (doubled) with a number. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,9 +25,23 @@ static void set_config(struct mytcp_config *c)
     c->data_retries = old.data_retries;
 }
 
+/* One in 1 to 32 of the misfortunes. */
+static void try_luck(struct setup *s, uint32_t luck)
+{
+    uint32_t share = luck != 0 ? 1u << luck % 6 : 1;
+    s->faults.mark_ppm /= share;
+    s->faults.dup_ppm /= share;
+    s->faults.corrupt_ppm /= share;
+    s->faults.reorder_ppm /= share;
+    s->faults.loss_ppm /= share;
+    s->faults.burst_ppm /= share;
+    s->alloc_fail_ppm /= share;
+}
+
 void less_setup(const struct less *l, struct setup *s)
 {
     struct faults *f = &s->faults;
+    try_luck(s, l->luck);
     for (uint32_t i = 0; i < HOSTS && is_off(l, OFF_CONFIG); i++) {
         set_config(&s->config[i]);
     }
@@ -131,8 +146,8 @@ static size_t print_fault(const struct misfortune *m, char *text, size_t size)
 
 void less_print(const struct less *l, char *text, size_t size)
 {
-    size_t n = (size_t)snprintf(text, size, "o%x.p%x.b%llu,%llu.c", l->off, l->phases_out,
-                                (unsigned long long)l->bytes_max[0],
+    size_t n = (size_t)snprintf(text, size, "o%x.p%x.l%u.b%llu,%llu.c", l->off, l->phases_out,
+                                l->luck, (unsigned long long)l->bytes_max[0],
                                 (unsigned long long)l->bytes_max[1]);
     for (unsigned i = 0; i < LESS_CONNS / 64 && n < size; i++) {
         n += (size_t)snprintf(text + n, size - n, "%s%llx", i == 0 ? "" : "+",
@@ -192,8 +207,8 @@ bool less_parse(struct less *l, const char *text)
     int used = 0;
     unsigned long long bytes[2] = {0};
     memset(l, 0, sizeof(*l));
-    if (sscanf(text, "o%x.p%x.b%llu,%llu.c%n", &l->off, &l->phases_out, &bytes[0], &bytes[1],
-               &used) != 4 || used == 0) {
+    if (sscanf(text, "o%x.p%x.l%u.b%llu,%llu.c%n", &l->off, &l->phases_out, &l->luck, &bytes[0],
+               &bytes[1], &used) != 5 || used == 0) {
         return false;
     }
     l->bytes_max[0] = bytes[0];

@@ -45,6 +45,7 @@ struct less {
     uint32_t phases_out;           /* bit i: phase i does not come */
     uint64_t out[LESS_CONNS / 64]; /* bit i: connection i is not made */
     uint64_t bytes_max[2];         /* of a connection, from client and server; 0: as planned */
+    uint32_t luck;                 /* not 0: misfortunes are drawn anew, and mostly fewer */
     bool listed;                   /* no misfortunes but these */
     uint32_t fault_count;
     struct misfortune faults[LESS_FAULTS];

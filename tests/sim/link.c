@@ -1,6 +1,6 @@
 /* The network: what becomes of a packet between one stack and the other. What befalls the n-th packet
- * of a direction is a function of the seed and n alone. In a run by a list (less.h) it is what the list
- * says of that very packet, so that one misfortune can be taken out and the others stay where they are. */
+ * of a direction is a function of the seed and n alone. In a run by a list (less.h) it is what the
+ * list says of that very packet, so that one misfortune goes and the others stay where they are. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 
@@ -42,8 +42,9 @@ static void befall(struct world *w, uint32_t from, const struct packet *p, struc
         *m = (struct misfortune){0};
         return;
     }
-    sim_happened(w, 0, "packet %llu of host %u is%s%s%s%s%s", (unsigned long long)w->link[from].packets - 1,
-                 from, m->lost ? " lost" : "", m->marked ? " marked" : "", m->dup_us != 0 ? " doubled" : "",
+    sim_happened(w, 0, "packet %llu of host %u is%s%s%s%s%s",
+                 (unsigned long long)w->link[from].packets - 1, from, m->lost ? " lost" : "",
+                 m->marked ? " marked" : "", m->dup_us != 0 ? " doubled" : "",
                  m->corrupt ? " damaged" : "", m->late_us != 0 ? " late" : "");
 }
 

@@ -21,6 +21,7 @@ run() {
 run paths --jobs "$jobs"
 run fair
 run relations 50
+run shrink
 run scarce 720 --jobs "$jobs"
 run --times 88 --jobs "$jobs"
 echo "$passed passed, $failed failed"

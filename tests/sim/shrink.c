@@ -1,7 +1,7 @@
 /* A failing run, reduced: all that it fails without is taken out, by halves, then singly (delta
- * debugging), until nothing more goes. As soon as can be, what chance would do to packets is written
- * down as a list of single misfortunes. A reduced run fails in the same way: at the same place of the
- * simulator, or it dies. Each trial is a process of its own. */
+ * debugging), until nothing more goes. Other luck is tried, for a failure by fewer misfortunes; these
+ * are then written down, as a list from which each can be taken. A reduced run fails in the same way:
+ * at the same place of the simulator, or it dies. Each trial is a process of its own. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,7 +10,15 @@
 
 #include "run.h"
 
-enum { ITEMS_MAX = LESS_CONNS + PHASES_MAX + 32 + FIRED_MAX, TRIAL_S = 20, TRIALS_MAX = 3000, EVENTS_FEW = 20, PLANTED_SEEDS = 8 };
+enum {
+    ITEMS_MAX = LESS_CONNS + PHASES_MAX + 32 + FIRED_MAX,
+    TRIAL_S = 20,
+    TRIALS_MAX = 3000,
+    LUCKS = 300,
+    FEW_FIRED = 5,
+    EVENTS_FEW = 20,
+    PLANTED_SEEDS = 8
+};
 
 /* What a trial tells. */
 struct verdict {
@@ -36,6 +44,7 @@ struct search {
     struct misfortune list[FIRED_MAX];
     struct item items[ITEMS_MAX];
     uint32_t count, trials;
+    uint32_t luck;
     bool listed;
     struct verdict *verdict; /* shared with the trial */
 };
@@ -44,6 +53,7 @@ static bool make_less(const struct search *s, struct less *l)
 {
     memset(l, 0, sizeof(*l));
     memcpy(l->bytes_max, s->bytes_max, sizeof(l->bytes_max));
+    l->luck = s->luck;
     l->listed = s->listed;
     for (uint32_t i = 0; i < s->count; i++) {
         const struct item *it = &s->items[i];
@@ -149,6 +159,20 @@ static bool reduce(struct search *s, enum item_kind kind)
     return any;
 }
 
+/* Other luck may lead to the failure by fewer misfortunes than these. */
+static void better_luck(struct search *s)
+{
+    uint32_t best = 0, fewest = fails(s) && s->verdict->done ? s->verdict->fired_count : UINT32_MAX;
+    for (uint32_t luck = 1; luck <= LUCKS && fewest > FEW_FIRED; luck++) {
+        s->luck = luck;
+        if (fails(s) && s->verdict->done && s->verdict->fired_count < fewest) {
+            best = luck;
+            fewest = s->verdict->fired_count;
+        }
+    }
+    s->luck = best;
+}
+
 static void fewer_bytes(struct search *s, uint64_t *bytes)
 {
     for (uint64_t step = *bytes / 2; step != 0; step /= 2) {
@@ -188,6 +212,8 @@ static bool list_faults(struct search *s)
 
 static void search(struct search *s)
 {
+    reduce(s, ITEM_CONN);
+    better_luck(s);
     for (bool again = true; again && s->trials < TRIALS_MAX;) {
         again = reduce(s, ITEM_CONN);
         again = (s->listed ? reduce(s, ITEM_FAULT) : list_faults(s)) || again;

@@ -66,7 +66,7 @@ static void recorded(FILE *file, const char *name, char *line, size_t size)
     line[0] = '\0';
 }
 
-/* One line of TAP. True if all is well. */
+/* One line of TAP. True if all is well; where packets are reordered, no less is expected (G113). */
 static bool report(unsigned number, const struct path *p, const struct path_result *r,
                    const char *before)
 {

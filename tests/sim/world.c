@@ -150,12 +150,15 @@ static void counted_release(void *ctx, void *p, size_t size)
 static void make_host(struct world *w, uint32_t index, uint64_t clock_us)
 {
     struct host *h = &w->host[index];
+    uint64_t luck = w->setup->less != NULL ? w->setup->less->luck : 0;
     struct rng entropy = rng_make(w->setup->seed, 100 + index);
     h->world = w;
     h->index = index;
     h->clock_us = clock_us;
     h->rng = rng_make(w->setup->seed, 110 + index);
-    h->memory = (struct memory){w, rng_make(w->setup->seed, 120 + index), 0, 0, 0,
+    w->link[index].faults = w->setup->faults;
+    w->link[index].seed = rng_make(w->setup->seed, 10 + index + (luck << 32)).state;
+    h->memory = (struct memory){w, rng_make(w->setup->seed, 120 + index + (luck << 32)), 0, 0, 0,
                                 w->setup->alloc_fail_ppm, HOSTS + index};
     h->config = w->setup->config[index];
     h->config.addr.s_addr = host_address(index);
@@ -241,10 +244,6 @@ static void make_world(struct world *w, const struct setup *s, const uint64_t cl
     w->rng = rng_make(s->seed, 1);
     w->flood_rng = rng_make(s->seed, 5);
     w->memory_short = false;
-    for (uint32_t i = 0; i < HOSTS; i++) {
-        w->link[i].faults = s->faults;
-        w->link[i].seed = rng_make(s->seed, 10 + i).state;
-    }
     for (uint32_t i = 0; i < HOSTS && !w->failed; i++) {
         make_host(w, i, clock_us[i]);
     }

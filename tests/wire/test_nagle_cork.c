@@ -19,6 +19,21 @@ SCENARIO(a_small_segment_waits_while_another_small_one_is_unacknowledged)
     QUIET(w);
 }
 
+/* G123: only the last part that may go pushes, and nothing of the write is left behind */
+SCENARIO(a_write_longer_than_mss_and_window_goes_in_parts_of_which_the_last_pushes)
+{
+    w->peer.mss = 500;
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = 1024);
+    WRITE(w, 1300);
+    OUT(w, .flags = NOPSH | ACK, .seq = 1, .ack = 1, .len = 500);
+    OUT(w, .flags = PSH | ACK, .seq = 501, .ack = 1, .len = 500);
+    QUIET(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1001, .wnd = 1024);
+    OUT(w, .flags = PSH | ACK, .seq = 1001, .ack = 1, .len = 300);
+    QUIET(w);
+}
+
 SCENARIO(a_full_segment_never_waits)
 {
     wire_passive(w);
@@ -175,6 +190,7 @@ SCENARIO(what_a_cork_holds_back_is_no_matter_of_the_user_timeout)
 }
 
 WIRE_MAIN(WIRE_TEST(a_small_segment_waits_while_another_small_one_is_unacknowledged),
+          WIRE_TEST(a_write_longer_than_mss_and_window_goes_in_parts_of_which_the_last_pushes),
           WIRE_TEST(a_full_segment_never_waits), WIRE_TEST(nodelay_sends_each_write_at_once),
           WIRE_TEST(setting_nodelay_lets_go_what_waited),
           WIRE_TEST(cork_holds_partial_segments_until_it_is_drawn),

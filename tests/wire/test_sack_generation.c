@@ -111,10 +111,27 @@ SCENARIO(the_block_of_a_fin_behind_a_hole_covers_it)
     STATE(w, TCP_CLOSE_WAIT);
 }
 
+/* 2018-8b: of two ranges the farthest gives way to a third */
+SCENARIO(what_was_discarded_is_reported_no_more)
+{
+    w->config.ooo_ranges_max = 2;
+    wire_passive(w);
+    segment(w, 5);
+    segment(w, 3);
+    wire_skip_to(w, w->now_us);
+    segment(w, 1);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(1), at(2)}, {at(3), at(4)}});
+    segment(w, 2); /* and the next block has what is there only */
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(1), at(4)}});
+    segment(w, 0);
+    OUT(w, .flags = ACK, .seq = 1, .ack = at(4));
+}
+
 WIRE_MAIN(WIRE_TEST(one_hole_is_reported_by_one_growing_block),
           WIRE_TEST(several_holes_are_reported_most_recent_first),
           WIRE_TEST(with_timestamps_three_blocks_fit),
           WIRE_TEST(without_sack_permitted_there_are_no_blocks),
           WIRE_TEST(it_is_not_offered_when_it_is_configured_away),
           WIRE_TEST(data_segments_carry_blocks_and_stay_within_the_mtu),
-          WIRE_TEST(the_block_of_a_fin_behind_a_hole_covers_it))
+          WIRE_TEST(the_block_of_a_fin_behind_a_hole_covers_it),
+          WIRE_TEST(what_was_discarded_is_reported_no_more))

@@ -465,6 +465,7 @@ SCENARIO(any_call_may_lack_memory_on_a_listener_for_whom_somebody_waits)
 SCENARIO(any_call_may_lack_memory_in_syn_sent) { all_calls(w, wire_syn_sent); }
 SCENARIO(any_call_may_lack_memory_in_syn_received) { all_calls(w, syn_received); }
 SCENARIO(any_call_may_lack_memory_in_established) { all_calls(w, established); }
+/* G146 */
 SCENARIO(any_call_may_lack_memory_with_data_on_its_way) { all_calls(w, with_data); }
 SCENARIO(any_call_may_lack_memory_on_a_watched_connection) { all_calls(w, watched); }
 SCENARIO(any_call_may_lack_memory_in_fin_wait_2) { all_calls(w, fin_wait_2); }

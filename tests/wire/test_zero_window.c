@@ -22,7 +22,7 @@ static void shut_by_peer(struct wire *w)
     MARK(w);
 }
 
-/* 9293-MUST-36, 9293-SHLD-29, 9293-SHLD-30 */
+/* 9293-MUST-36, 9293-SHLD-29, 9293-SHLD-30, G122 */
 SCENARIO(a_zero_window_is_probed_after_an_rto_and_then_with_backoff)
 {
     shut_by_peer(w);
@@ -43,7 +43,7 @@ SCENARIO(a_window_that_opens_lets_data_go_at_once)
     OUT(w, .flags = ACK, .seq = 1 + MSS, .ack = 1, .len = MSS);
 }
 
-/* the update was lost; the answer to the probe brings it */
+/* the update was lost; the answer to the probe brings it; nothing is lost of what was cut (G141) */
 SCENARIO(the_answer_to_a_probe_opens_the_window)
 {
     shut_by_peer(w);
@@ -73,7 +73,24 @@ SCENARIO(a_peer_that_answers_probes_is_never_given_up)
     assert_int_equal(wire_stats(w).rto_expired, 0);
 }
 
-/* a peer that does not is */
+/* G145: bytes are appended to others of which the probe has taken one. The next segment's first piece
+ * is odd, and its checksum right (wire_parse looks). */
+SCENARIO(an_odd_rest_and_what_is_appended_go_with_a_right_checksum)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+    WRITE(w, 400);
+    MARK(w);
+    AT(w, 300 * MS);
+    static struct wire_packet p;
+    assert_true(wire_poll(w, &p));
+    assert_int_equal(p.payload_len, 1);
+    WRITE(w, 1000);
+    IN(w, .flags = ACK, .seq = 1, .ack = 2);
+    OUT(w, .flags = PSH | ACK, .seq = 2, .ack = 1, .len = 1399);
+}
+
+/* a peer that does not is (G141) */
 SCENARIO(probes_without_any_answer_end_in_etimedout)
 {
     w->config.data_retries = 4;
@@ -410,6 +427,7 @@ WIRE_MAIN(WIRE_TEST(a_zero_window_is_probed_after_an_rto_and_then_with_backoff),
           WIRE_TEST(a_window_that_opens_lets_data_go_at_once),
           WIRE_TEST(the_answer_to_a_probe_opens_the_window),
           WIRE_TEST(a_peer_that_answers_probes_is_never_given_up),
+          WIRE_TEST(an_odd_rest_and_what_is_appended_go_with_a_right_checksum),
           WIRE_TEST(probes_without_any_answer_end_in_etimedout),
           WIRE_TEST(data_in_flight_when_the_window_shuts_is_sent_again_if_lost),
           WIRE_TEST(a_window_that_shrinks_below_snd_nxt_stops_new_data),

@@ -113,6 +113,7 @@ static void check_end(struct world *w, struct end *e)
     e->edge = edge;
 }
 
+/* U1, with the sanitizers; what a packet costs is measured in tests/costs. */
 void world_check(struct world *w)
 {
     struct mytcp_stats stats;
