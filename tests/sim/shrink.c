@@ -212,8 +212,6 @@ static bool list_faults(struct search *s)
 
 static void search(struct search *s)
 {
-    reduce(s, ITEM_CONN);
-    better_luck(s);
     for (bool again = true; again && s->trials < TRIALS_MAX;) {
         again = reduce(s, ITEM_CONN);
         again = (s->listed ? reduce(s, ITEM_FAULT) : list_faults(s)) || again;
@@ -221,6 +219,34 @@ static void search(struct search *s)
         again = reduce(s, ITEM_PHASE) || again;
         fewer_bytes(s, &s->bytes_max[0]);
         fewer_bytes(s, &s->bytes_max[1]);
+    }
+}
+
+/* Misfortunes that are left. */
+static uint32_t listed(const struct search *s)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        n += s->items[i].kind == ITEM_FAULT && !s->items[i].out;
+    }
+    return n;
+}
+
+/* The better of what is left with the luck that was, and with other. */
+static void search_twice(struct search *s)
+{
+    static struct search fresh;
+    fresh = *s;
+    search(s);
+    if (s->listed && listed(s) <= FEW_FIRED) {
+        return;
+    }
+    fresh.trials = s->trials;
+    reduce(&fresh, ITEM_CONN);
+    better_luck(&fresh);
+    search(&fresh);
+    if (fresh.listed && (!s->listed || listed(&fresh) < listed(s))) {
+        *s = fresh;
     }
 }
 
@@ -275,7 +301,7 @@ uint32_t shrink(const struct scenario *scenario, uint64_t seed)
     for (uint32_t i = 0; i < setup.phase_count; i++) {
         add(&s, ITEM_PHASE, i);
     }
-    search(&s);
+    search_twice(&s);
     uint32_t events = tell(&s);
     munmap(s.verdict, sizeof(*s.verdict));
     return events;
