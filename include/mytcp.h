@@ -122,7 +122,7 @@ struct mytcp_config {
     /* Congestion control and sending */
     uint32_t congestion;              /* what sockets begin with: 0 reno, 1 cubic (default), 2 bbr */
     uint32_t initial_window_segments; /* default 10 (RFC 6928) */
-    uint32_t burst_min_segments;      /* while cwnd is the limit, so many go together; default 2, as on Linux */
+    uint32_t burst_min_segments;      /* while a cwnd of many is the limit, so many go together; default 2 */
     uint32_t mss_min_bytes;           /* a peer's MSS option counts as at least this; default 88 */
     uint32_t push_each_burst;         /* 1: PSH ends each send burst, not only each write; default 1 */
     uint32_t tail_loss_probe;         /* 1: RFC 8985 7, before an RTO; default 1 */

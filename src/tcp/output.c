@@ -11,7 +11,8 @@
 
 enum {
     SEND_PAYLOAD_MAX = 65535 - IP4_HEADER_LEN - TCP_HEADER_MAX,
-    SWS_OVERRIDE_US = 1000000 /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
+    SWS_OVERRIDE_US = 1000000, /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
+    MANY_BURSTS = 6
 };
 
 /* ---- parts of a segment ---- */
@@ -271,14 +272,14 @@ static void sent_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out, se
     tcp_loss_arm_probe(t, env);
 }
 
-/* How much cwnd must have room for, before some of more goes: no slivers; and a burst begins, as on Linux, with a
- * pair, while an ACK is sure to come at once. It costs half, and who sends one by one wins too much of a full queue from
- * who sends pairs. */
+/* How much cwnd must have room for, before some of more goes: no slivers; and in a window of many segments a burst
+ * begins, as on Linux, with a pair. It costs half, and who sends one by one wins too much of a full queue from who sends
+ * pairs. A small window cannot spare the odd one that waits, and its ACK might be delayed. */
 static uint32_t room_min(const struct tcb *t, const struct tcp_env *env, uint32_t pipe, uint32_t mss)
 {
     uint32_t burst = env->params.burst_min_segments * mss;
     bool begun = t->sent_us == env->now_us;
-    return !begun && recovery_calm(&t->recovery) && pipe >= burst ? burst : mss;
+    return !begun && recovery_calm(&t->recovery) && pipe >= MANY_BURSTS * burst ? burst : mss;
 }
 
 static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)

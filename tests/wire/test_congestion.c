@@ -180,20 +180,21 @@ SCENARIO(what_a_peer_reneged_on_comes_again_after_one_timeout)
     assert_int_equal(wire_info(w).send_queued, 0);
 }
 
-/* cwnd is 5, and so much of 10 to 18 is in flight. */
+/* cwnd is 15, and so much of 30 to 48 is in flight. */
 static void avoiding_congestion(struct wire *w, uint32_t burst)
 {
     w->config.burst_min_segments = burst;
+    w->config.initial_window_segments = 30;
     wire_passive(w);
-    WRITE(w, 10 * MSS);
-    out(w, 0, 10);
+    WRITE(w, 30 * MSS);
+    out(w, 0, 30);
     w->now_us += 100 * MS;
     IN(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{at(1), at(4)}});
     out(w, 0, 1);
     w->now_us += 100 * MS;
-    IN(w, .flags = ACK, .seq = 1, .ack = at(10));
-    WRITE(w, 9 * MSS);
-    out(w, 10, 5);
+    IN(w, .flags = ACK, .seq = 1, .ack = at(30));
+    WRITE(w, 19 * MSS);
+    out(w, 30, 15);
     w->now_us += 100 * MS;
 }
 
@@ -207,32 +208,33 @@ static void ack(struct wire *w, uint32_t segment)
 SCENARIO(in_congestion_avoidance_segments_go_in_pairs)
 {
     avoiding_congestion(w, 2);
-    ack(w, 11);
+    ack(w, 31);
     QUIET(w);
-    ack(w, 12);
-    out(w, 15, 2);
-    ack(w, 13);
+    ack(w, 32);
+    out(w, 45, 2);
+    ack(w, 33);
     QUIET(w);
-    ack(w, 14);
-    out(w, 17, 2); /* the last */
+    ack(w, 34);
+    out(w, 47, 2);
 }
 
 SCENARIO(the_last_segment_waits_for_no_other)
 {
     avoiding_congestion(w, 2);
-    ack(w, 13);
-    out(w, 15, 3);
-    ack(w, 14);
-    out(w, 18, 1);
+    ack(w, 33);
+    out(w, 45, 3);
+    ack(w, 34);
+    out(w, 48, 1);
 }
 
-SCENARIO(nobody_waits_for_more_than_is_in_flight)
+/* a sixth of what is in flight, at most */
+SCENARIO(in_a_small_window_each_goes_alone)
 {
-    avoiding_congestion(w, 6);
-    ack(w, 11);
-    out(w, 15, 1);
-    ack(w, 12);
-    out(w, 16, 1);
+    avoiding_congestion(w, 3);
+    ack(w, 31);
+    out(w, 45, 1);
+    ack(w, 32);
+    out(w, 46, 1);
 }
 
 WIRE_MAIN(WIRE_TEST(slow_start_doubles_the_flight_each_round_trip_up_to_the_peers_window),
@@ -244,4 +246,4 @@ WIRE_MAIN(WIRE_TEST(slow_start_doubles_the_flight_each_round_trip_up_to_the_peer
           WIRE_TEST(what_is_claimed_from_the_left_edge_on_is_sent_again),
           WIRE_TEST(what_a_peer_reneged_on_comes_again_after_one_timeout),
           WIRE_TEST(in_congestion_avoidance_segments_go_in_pairs), WIRE_TEST(the_last_segment_waits_for_no_other),
-          WIRE_TEST(nobody_waits_for_more_than_is_in_flight))
+          WIRE_TEST(in_a_small_window_each_goes_alone))
