@@ -43,7 +43,7 @@ quiet() {
 }
 probes() {
     settings=(tcp_early_retrans=3)
-    scripts "$differ_scripts/scripts/probes.txt"
+    scripts --set max_ack_delay_us=200000 "$differ_scripts/scripts/probes.txt" # as long as Linux waits
 }
 ecn() {
     settings=(tcp_early_retrans=0 tcp_ecn=1)

@@ -178,7 +178,7 @@ struct flow {
     struct flow *next;
     uint32_t host;
     uint16_t lport, rport;
-    bool syn_seen, data_seen, edge_known, peer_fin_acked, fin_seen, scaled, ts, peer_ts;
+    bool syn_seen, data_seen, edge_known, peer_fin_acked, peer_gone, fin_seen, scaled, ts, peer_ts;
     int8_t wscale;
     uint16_t mss, syn_window;
     uint32_t iss, ack, edge, fin_seq, seq_max;

@@ -123,7 +123,11 @@ static const char *see_syn(struct flow *f, const struct segment *s, struct world
 static const char *see_ack(struct flow *f, const struct flow *peer, const struct segment *s)
 {
     bool syn = (s->flags & TH_SYN) != 0;
-    if (f->peer_fin_acked || !peer->syn_seen) {
+    if (f->peer_gone || f->peer_fin_acked || !peer->syn_seen) {
+        return NULL;
+    }
+    if (syn && !f->edge_known && distance(peer->iss + 1, s->ack) < 0) {
+        f->peer_gone = true; /* it answers the SYN of a connection before this, which came late, or twice */
         return NULL;
     }
     if (!syn && !f->data_seen) {
