@@ -1,9 +1,11 @@
 /*
  * What a path should carry: the window laws of the standards, round by round, on a fluid link.
  *
- * A round sends one window, in whole segments, and lasts the round trip or the time the link needs for the window, whatever
+ * A round sends one window, in whole segments (in pairs, if it has more than a dozen), and lasts the round trip or the time
+ * the link needs for the window, whatever
  * is longer. The window begins at 10 (RFC 6928) and doubles until a loss (RFC 5681 3.1). A loss comes when
- * the window exceeds what path and queue hold, and with each 1/p-th packet, as in the derivation of the
+ * the window exceeds what path and queue hold; in slow start when half of it exceeds the queue, since two packets go
+ * for each ACK, and ACKs come at the rate of the link; and with each 1/p-th packet, as in the derivation of the
  * response functions: the mean of what chance does. Reno then halves and adds one a round (whence
  * sqrt(3/2p)); CUBIC goes to 0.7 and follows the larger of RFC 9438's cubic and its Reno-friendly line
  * (whence 1.054 (RTT/p)^0.75). The round after a loss sends it again, and the window does not grow in it.
@@ -31,7 +33,7 @@ struct sender {
 };
 
 static const double C = 0.4, BETA = 0.7, ALPHA = 3 * (1 - 0.7) / (1 + 0.7), FIRST_WINDOW = 10;
-static const double DELAYED_ACK_S = 0.04, TICK_MS = 1;
+static const double DELAYED_ACK_S = 0.04, TICK_MS = 1, PAIRS_FROM = 14;
 
 static void reduce(struct sender *s)
 {
@@ -69,7 +71,8 @@ static double bbr_share(double held, double rtt_s, double loss)
 {
     double rounds = fmin(fmin(63, held), 2.5 / rtt_s), lost = loss * held;
     double kept = 1 - fmax(0, lost - sqrt(lost)) / held;
-    return 0.99 * (1 - loss) * (kept < 1 ? (1 - pow(kept, rounds)) / (1 - kept) / rounds : 1);
+    double cruise = kept < 1 ? (1 - pow(kept, rounds)) / (1 - kept) / rounds : 1;
+    return 0.99 * (1 - loss) * cruise * (1 - 0.1 * 2 / (rounds + 5)); /* DOWN, at 0.9: two rounds of a cycle */
 }
 
 static double bbr_kbit(const struct path *p, double rate, double held, double rtt_s)
@@ -104,13 +107,19 @@ double model_kbit(const struct path *p)
     bool recovering = false;
     while (left > s.w) {
         double carried = floor(s.w < room ? s.w : room);
+        carried -= s.w >= PAIRS_FROM ? fmod(carried, 2) : 0;
         double round_s = carried > held ? carried / rate : rtt_s + ack_s;
         left -= carried * (1 - loss);
         since += carried;
         paws += recovering ? paws_drops(p, carried, round_s, again) : 0;
-        if (s.w > room || paws >= 1 || (events > 0 && since >= 1 / events)) {
-            since = 0;
-            again = s.w > room ? s.w - room + 1 : 1;
+        double over = s.w > room ? s.w - room : s.w < s.ssthresh ? s.w / 2 - (room - held) : 0;
+        if (over > 0 && s.w <= room) {
+            s.w = fmin(2 * s.w, room); /* so far it has grown when that is seen */
+        }
+        bool lost = events > 0 && since >= 1 / events;
+        since -= lost ? 1 / events : 0; /* chance does not wait for a queue to overflow */
+        if (over > 0 || paws >= 1 || lost) {
+            again = over > 0 ? over + 1 : 1;
             paws = paws >= 1 ? 0 : paws;
             reduce(&s);
             recovering = true;
