@@ -224,7 +224,8 @@ static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e
 {
     if (news->undo) {
         undo(t, e, news);
-        hand_over(t, e);
+        /* And the ACK is like any other: in slow start the window grows by what the episode held up. */
+        if (!hand_over(t, e) && e->acked_bytes && !e->ece) cc_on_ack(&t->cc, e);
         return;
     }
     if (e->ece) congested(t, e);
