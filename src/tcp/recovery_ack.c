@@ -243,6 +243,7 @@ static void undo(struct recovery *r, const struct recovery_ack *a, struct recove
     news->prior_cwnd = f->prior_cwnd;
     news->prior_ssthresh = f->prior_ssthresh;
     f->undo_possible = false;
+    if (r->mode == RECOVERY_FAST) r->reordering = true; /* what was taken for lost was overtaken */
     if (r->mode == RECOVERY_NONE) return;
     flight_unmark_lost(&f->sent);
     f->rack_sent_us = 0; /* the copies' times say nothing of what their originals' ACKs deliver */
