@@ -237,6 +237,26 @@ SCENARIO(the_send_buffer_holds_two_congestion_windows)
 }
 
 /* BBR's window doubles while a hole is repaired, too: what is sent by then is three of them. */
+/* eight times what the path itself holds, and 2 MiB in any case: the window would grow on, for nothing is lost, but all
+ * that it adds lies in a queue */
+SCENARIO(the_send_buffer_holds_no_more_than_the_path_can_use)
+{
+    w->any_payload = true;
+    w->wnd = 8 * MIB;
+    w->config.rto_min_us = 10 * 1000000;
+    path_of_200_ms(w, true);
+    fill(w);
+    acked_in_full(w);
+    w->rtt_us = 3000 * MS;
+    for (int i = 0; i < 12; i++) {
+        fill(w);
+        acked_in_full(w);
+    }
+    assert_true(wire_info(w).cwnd > 3 * MIB / 2);
+    assert_int_equal(buffer(w, SO_SNDBUF), 2 * MIB);
+    assert_int_equal(wire_stats(w).rto_expired, 0);
+}
+
 SCENARIO(with_bbr_the_send_buffer_holds_three_congestion_windows)
 {
     w->any_payload = true;
@@ -314,6 +334,7 @@ WIRE_MAIN(WIRE_TEST(the_receive_buffer_grows_ahead_of_a_peer_in_slow_start),
           WIRE_TEST(an_accepted_socket_inherits_that_it_was_set),
           WIRE_TEST(windows_stay_within_what_memory_is_left),
           WIRE_TEST(the_send_buffer_holds_two_congestion_windows),
+          WIRE_TEST(the_send_buffer_holds_no_more_than_the_path_can_use),
           WIRE_TEST(with_bbr_the_send_buffer_holds_three_congestion_windows),
           WIRE_TEST(the_send_buffer_stops_at_its_limit),
           WIRE_TEST(the_send_buffer_holds_no_more_than_two_of_the_peers_windows),
