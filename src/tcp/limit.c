@@ -18,7 +18,8 @@ static enum tcp_limit limit_now(const struct tcb *t, const struct tcp_env *env)
     bool full = !unsent && buffer_full(t);
     if (!unsent && !full) return LIMIT_APPLICATION;
     uint32_t pipe = tcb_pipe(t), next = full ? mss : min_u32(unsent, mss);
-    if (t->cc.cwnd < pipe + next) return LIMIT_NETWORK;
+    uint32_t room = full ? mss : min_u32(unsent, tcp_room_min(t, env, pipe, mss));
+    if (t->cc.cwnd < pipe + room) return LIMIT_NETWORK;
     if (tcb_window_left(t, t->snd_nxt) < next) return LIMIT_WINDOW;
     if (full) return LIMIT_BUFFER;
     return t->bulk && t->bulk->pacer.wake_us ? LIMIT_NETWORK : LIMIT_APPLICATION;

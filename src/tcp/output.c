@@ -12,7 +12,7 @@
 enum {
     SEND_PAYLOAD_MAX = 65535 - IP4_HEADER_LEN - TCP_HEADER_MAX,
     SWS_OVERRIDE_US = 1000000, /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
-    MANY_BURSTS = 6
+    MANY_BURSTS = 6 /* in flight: a window that can wait for a whole burst */
 };
 
 /* ---- parts of a segment ---- */
@@ -272,10 +272,10 @@ static void sent_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out, se
     tcp_loss_arm_probe(t, env);
 }
 
-/* How much cwnd must have room for, before some of more goes: no slivers; and in a window of many segments a burst
- * begins, as on Linux, with a pair. It costs half, and who sends one by one wins too much of a full queue from who sends
- * pairs. A small window cannot spare the odd one that waits, and its ACK might be delayed. */
-static uint32_t room_min(const struct tcb *t, const struct tcp_env *env, uint32_t pipe, uint32_t mss)
+/* No slivers; and in a window of many segments a burst begins, as on Linux, with a pair. It costs half, and who sends
+ * one by one wins too much of a full queue from who sends pairs. A small window cannot spare the odd one that waits, and
+ * its ACK might be delayed. */
+uint32_t tcp_room_min(const struct tcb *t, const struct tcp_env *env, uint32_t pipe, uint32_t mss)
 {
     uint32_t burst = env->params.burst_min_segments * mss;
     bool begun = t->sent_us == env->now_us;
@@ -294,7 +294,7 @@ static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     after_idle(t, env);
     uint32_t pipe = tcb_pipe(t);
     uint32_t congestion = t->cc.cwnd > pipe ? t->cc.cwnd - pipe : 0;
-    if (congestion < room_min(t, env, pipe, mss) && congestion < queued) congestion = 0;
+    if (congestion < tcp_room_min(t, env, pipe, mss) && congestion < queued) congestion = 0;
     if (congestion) congestion = min_u32(congestion, pace_left(t, env, queued, mss));
     uint32_t window = tcb_window_left(t, t->snd_nxt);
     uint32_t room = min_u32(congestion, window);

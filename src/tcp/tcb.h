@@ -431,5 +431,7 @@ struct tcp_out {
 };
 /* The next segment to send now, if any; it counts as sent. */
 bool tcp_output(struct tcb *t, struct tcp_env *env, struct tcp_out *out);
+/* How much cwnd must have room for beside what is in flight, before some of more goes. */
+uint32_t tcp_room_min(const struct tcb *t, const struct tcp_env *env, uint32_t pipe, uint32_t mss);
 
 #endif

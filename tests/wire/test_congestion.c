@@ -208,9 +208,11 @@ static void ack(struct wire *w, uint32_t segment)
 SCENARIO(in_congestion_avoidance_segments_go_in_pairs)
 {
     avoiding_congestion(w, 2);
+    uint64_t network_us = wire_info(w).limited_network_us;
     ack(w, 31);
     QUIET(w);
     ack(w, 32);
+    assert_int_equal(wire_info(w).limited_network_us - network_us, 102 * MS); /* since they went */
     out(w, 45, 2);
     ack(w, 33);
     QUIET(w);
