@@ -40,6 +40,7 @@ ack_lost_nobody_has_data() {
     at_least "the kernel saw the SYN-ACK again: TcpExtTCPSYNChallenge or TcpExtTCPChallengeACK" 1 \
         $(($(counter TcpExtTCPSYNChallenge) + $(counter TcpExtTCPChallengeACK) +
             $(counter TcpExtTCPACKSkippedChallenge)))
+    kernel_is_content
     same TcpEstabResets 0 "$(counter TcpEstabResets)"
 }
 
