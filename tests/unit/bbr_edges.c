@@ -91,6 +91,74 @@ static void a_cycle_that_measured_nothing_forgets_nothing(void **state)
     done(p);
 }
 
+/* 5.5.6: nor does one in which the application was the limit */
+static void a_cycle_that_measured_the_application_forgets_nothing(void **state)
+{
+    struct path *p = at(BBR_CRUISE, 3 * SECOND);
+    struct cc_event e = path_event(p);
+    (void)state;
+    model(p)->max_bw[0] = 3000000;
+    model(p)->max_bw[1] = 7000000;
+    model(p)->ack_phase = ACKS_PROBE_STOPPING;
+    e.delivered_bytes = e.acked_bytes = MSS;
+    e.rate = (struct rate_sample){.any = true,
+                                  .prior = model(p)->next_round,
+                                  .rate_Bps = 1000000,
+                                  .flight = MSS,
+                                  .delivered = MSS,
+                                  .app_limited = true};
+    cc_on_ack(&p->cc, &e);
+    assert_int_equal(model(p)->ack_phase, ACKS_INIT);
+    assert_int_equal(bbr_max_bw(model(p)), 7000000);
+    assert_int_equal(model(p)->max_bw[0], 3000000);
+    done(p);
+}
+
+/* 5.3.3: the volume that loss has bounded is tried upwards in UP alone */
+static void only_a_probe_raises_the_bound_that_holds_the_window(void **state)
+{
+    static const uint8_t states[] = {BBR_UP, BBR_REFILL};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct path *p = at(states[i], 9 * SECOND);
+        struct bbr *b = model(p);
+        b->inflight_longterm = p->cc.cwnd = 500 * MSS;
+        b->limited = b->was_limited = true;
+        b->up_acked = 0;
+        b->up_acked_per_inc = 2 * MSS;
+        struct cc_event e = path_event(p);
+        e.delivered_bytes = e.acked_bytes = 4 * MSS;
+        e.rate = (struct rate_sample){.any = true, .flight = 400 * MSS, .delivered = 4 * MSS};
+        cc_on_ack(&p->cc, &e);
+        assert_int_equal(b->state, states[i]);
+        assert_int_equal(b->inflight_longterm, (states[i] == BBR_UP ? 502 : 500) * MSS);
+        done(p);
+    }
+}
+
+/* 5.2.1: where even the initial window is less than a kilobyte a second */
+static void the_first_rate_of_a_very_long_path_is_low_and_not_none(void **state)
+{
+    struct path *p = test_malloc(sizeof(*p));
+    (void)state;
+    path_begin(p, 1, 20 * SECOND, 100000);
+    struct cc_event e = path_event(p);
+    cc_on_rto(&p->cc, &e, false);
+    assert_int_equal(p->cc.pacing_kBps, 1);
+    done(p);
+}
+
+/* 5.5.10: more than two percent */
+static void two_percent_of_loss_is_not_too_much_and_an_octet_more_is(void **state)
+{
+    struct cc_event e = {.sack_ok = true};
+    struct bbr_run x = {.e = &e, .rs = {.flight = 400 * MSS, .lost = 8 * MSS}};
+    (void)state;
+    assert_false(bbr_too_high(&x));
+    x.rs.lost++;
+    assert_true(bbr_too_high(&x));
+}
+
 /* 5.5.10: without SACK any loss is too much */
 static void without_sack_one_loss_is_too_much(void **state)
 {
@@ -112,6 +180,10 @@ int main(void)
         cmocka_unit_test(any_number_of_losses_is_counted_without_beginning_anew),
         cmocka_unit_test(idleness_does_not_end_a_probe_rtt_that_has_not_begun_to_measure),
         cmocka_unit_test(a_cycle_that_measured_nothing_forgets_nothing),
+        cmocka_unit_test(a_cycle_that_measured_the_application_forgets_nothing),
+        cmocka_unit_test(only_a_probe_raises_the_bound_that_holds_the_window),
+        cmocka_unit_test(the_first_rate_of_a_very_long_path_is_low_and_not_none),
+        cmocka_unit_test(two_percent_of_loss_is_not_too_much_and_an_octet_more_is),
         cmocka_unit_test(without_sack_one_loss_is_too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

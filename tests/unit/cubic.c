@@ -154,6 +154,21 @@ static void k_is_when_w_max_is_reached(void **state)
     }
 }
 
+/* 9438-4.2a: K = cbrt(50 / 0.4) is 5 s; two seconds before, it is 0.4 * 2^3 = 3.2 segments less than W_max */
+static void where_k_is_a_whole_number_the_window_is_right_to_the_byte(void **state)
+{
+    struct flow f;
+    (void)state;
+    begin(&f, &cc_cubic, 500, 50000);
+    lose(&f);
+    f.cc.cwnd = f.cc.ssthresh = 450 * MSS;
+    ack(&f, 1);
+    f.now_us += 3 * SECOND - f.rtt_us; /* the target is that of a round trip later */
+    ack(&f, f.cc.cwnd);
+    assert_int_equal(f.cc.cwnd, 496800);
+    end(&f);
+}
+
 /* 9438-4.2b */
 static void a_long_round_trip_adds_half_a_window_at_most(void **state)
 {
@@ -348,6 +363,7 @@ int main(void)
         cmocka_unit_test(hours_on_a_long_fat_path_overflow_nothing),
         cmocka_unit_test(the_window_follows_the_cubic_function_on_both_sides_of_w_max),
         cmocka_unit_test(k_is_when_w_max_is_reached),
+        cmocka_unit_test(where_k_is_a_whole_number_the_window_is_right_to_the_byte),
         cmocka_unit_test(a_long_round_trip_adds_half_a_window_at_most),
         cmocka_unit_test(time_without_data_in_flight_does_not_count),
         cmocka_unit_test(after_an_idle_time_the_stage_begins_anew),

@@ -384,6 +384,20 @@ static void each_unit_remembers_when_it_went_again(void **state)
     end(&p);
 }
 
+static void units_that_go_again_one_after_the_other_at_one_time_cost_no_memory(void **state)
+{
+    (void)state;
+    struct pair p;
+    begin(&p, 1);
+    assert_true(flight_reserve(&p.flight, &p.mem));
+    struct sent *r = flight_push(&p.flight, seq_of(1000), 300, 100, 1);
+    uint64_t used = p.mem.used;
+    for (unsigned unit = 0; unit < 3; unit++) flight_mark_again(&p.flight, 0, 1ull << unit, 5);
+    assert_int_equal(p.mem.used, used);
+    for (unsigned unit = 0; unit < 3; unit++) assert_int_equal(sent_again_us(r, unit), 5);
+    end(&p);
+}
+
 static void without_memory_for_their_times_the_last_one_is_that_of_all(void **state)
 {
     (void)state;
@@ -438,6 +452,7 @@ int main(void)
         cmocka_unit_test(records_are_what_an_array_of_units_says),
         cmocka_unit_test(the_next_bit_is_found_wherever_the_ring_begins),
         cmocka_unit_test(each_unit_remembers_when_it_went_again),
+        cmocka_unit_test(units_that_go_again_one_after_the_other_at_one_time_cost_no_memory),
         cmocka_unit_test(without_memory_for_their_times_the_last_one_is_that_of_all),
         cmocka_unit_test(a_unit_counts_only_if_the_range_covers_it),
         cmocka_unit_test(sixty_four_units_are_a_full_mask),
