@@ -219,28 +219,43 @@ static bool hand_over(struct tcb *t, const struct cc_event *e)
     return true;
 }
 
-static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e,
-                    const struct recovery_news *news, uint8_t mode_before)
+/* What an ACK came upon. */
+struct before {
+    uint8_t mode;
+    bool reordering;
+};
+
+/* What the window may grow by. On a path that reorders a SACK counts as an ACK does, as in Linux: what it leaves out
+ * is late and not lost, as a rule, and where it is lost, RACK waits so long for it that a round of slow start would be
+ * over. After a mistake the ACK is like any other, and stands for what the episode held up. After a timeout it may
+ * cover what left the network long ago (RFC 3465 2.3). */
+static uint32_t growth(const struct tcb *t, const struct cc_event *e, const struct recovery_news *news,
+                       struct before before)
 {
+    if (before.reordering && t->sack_ok) return news->undo ? news->held_bytes : news->delivered;
+    if (news->undo || before.mode != RECOVERY_RTO) return e->acked_bytes;
+    return min_u32(e->acked_bytes, t->sack_ok ? news->delivered : e->mss);
+}
+
+static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e,
+                    const struct recovery_news *news, struct before before)
+{
+    struct cc_event grown = *e;
+    grown.acked_bytes = e->ece ? 0 : growth(t, e, news, before);
     if (news->undo) {
         undo(t, e, news);
-        /* And the ACK is like any other: in slow start the window grows by what the episode held up. */
-        if (!hand_over(t, e) && e->acked_bytes && !e->ece) cc_on_ack(&t->cc, e);
+        if (!hand_over(t, e) && grown.acked_bytes) cc_on_ack(&t->cc, &grown);
         return;
     }
     if (e->ece) congested(t, e);
-    if (news->ended && mode_before == RECOVERY_FAST) leave_fast(t, e);
+    if (news->ended && before.mode == RECOVERY_FAST) leave_fast(t, e);
     if (news->lost) begin(t, env, e->delivered_bytes);
     tell_lost(t, e);
     if (news->probe_repaired && !reduced(t)) reduce(t, e);
     if (hand_over(t, e)) return;
     if (t->recovery.mode == RECOVERY_FAST) {
         if (t->sack_ok) regulate(t, e->delivered_bytes, e->mss, e->acked_bytes && !news->more_lost);
-    } else if (e->acked_bytes && !e->ece && mode_before != RECOVERY_FAST) {
-        struct cc_event grown = *e;
-        /* After a timeout an ACK may cover what left the network long ago (RFC 3465 2.3). */
-        if (mode_before == RECOVERY_RTO)
-            grown.acked_bytes = min_u32(e->acked_bytes, t->sack_ok ? news->delivered : e->mss);
+    } else if (before.mode != RECOVERY_FAST && grown.acked_bytes) {
         cc_on_ack(&t->cc, &grown);
     }
 }
@@ -265,7 +280,7 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
 {
     uint32_t acked = seq_gt(seg->ack, t->snd_una) ? seq_len(t->snd_una, seg->ack) : 0;
     struct cc_event event = tcb_cc_event(t, env);
-    uint8_t mode_before = t->recovery.mode;
+    struct before before = {.mode = t->recovery.mode, .reordering = t->recovery.reordering};
     uint64_t delivered = tcb_delivered(t);
     event.limited = window_used(t, seg, &event);
     event.ece = t->ecn_ok && (seg->flags & TCP_ECE);
@@ -292,11 +307,11 @@ void tcp_loss_ack(struct tcb *t, struct tcp_env *env, const struct tcp_segment *
     event.delivered = tcb_delivered(t);
     if (acked) learn_rtt(t, env, seg, news.rtt_us);
     if (acked || dup || news.sack_news || news.undo) {
-        control(t, env, &event, &news, mode_before);
+        control(t, env, &event, &news, before);
         tcp_loss_pace(t, env);
         t->mark |= MARK_LOOK;
     }
-    tcp_path_ack(t, env, news.largest, mode_before);
+    tcp_path_ack(t, env, news.largest, before.mode);
     if (acked) restart_timers(t, env);
     else if (recovery_sacked(&t->recovery)) t->probe_at_us = TIME_NEVER;
 }

@@ -68,6 +68,7 @@ struct recovery_news {
     bool ended;             /* the episode is over */
     bool undo;              /* ... or was lately, and was a mistake: what it had reduced: */
     uint32_t prior_cwnd, prior_ssthresh;
+    uint32_t held_bytes;    /* ... and what was delivered meanwhile, and now */
     bool probe_repaired;    /* a tail-loss probe mended a loss: reduce, without an episode (RFC 8985 7.4) */
     bool sack_news;
     uint32_t largest;       /* bytes of the largest packet newly delivered that was sent once */

@@ -242,6 +242,7 @@ static void undo(struct recovery *r, const struct recovery_ack *a, struct recove
     news->undo = true;
     news->prior_cwnd = f->prior_cwnd;
     news->prior_ssthresh = f->prior_ssthresh;
+    news->held_bytes = news->delivered + (r->mode == RECOVERY_FAST ? f->prr_delivered : 0);
     f->undo_possible = false;
     if (r->mode == RECOVERY_FAST) r->reordering = true; /* what was taken for lost was overtaken */
     if (r->mode == RECOVERY_NONE) return;

@@ -98,6 +98,25 @@ SCENARIO(an_echo_older_than_the_retransmission_undoes_a_fast_recovery)
     assert_int_equal(wire_stats(w).retransmitted_segments, 1);
 }
 
+/* 0 and then 2 are late: on a path that reorders the window grows by what is SACKed */
+SCENARIO(the_window_grows_once_by_what_came_before_an_undone_recovery_and_in_it)
+{
+    uint32_t first = in_flight(w, 10);
+    AT(w, 100 * MS);
+    sack(w, (struct wire_sack){at(1), at(2)}, (struct wire_sack){0}, 0, first);
+    ack(w, 2, first);
+    sack(w, (struct wire_sack){at(3), at(5)}, (struct wire_sack){0}, 2, first);
+    assert_int_equal(wire_info(w).cwnd, 14 * MSS);
+    AT(w, 125 * MS);
+    out(w, 2);
+    sack(w, (struct wire_sack){at(3), at(7)}, (struct wire_sack){0}, 2, first);
+    assert_int_equal(wire_info(w).ssthresh, 4 * MSS);
+    AT(w, 130 * MS);
+    ack(w, 10, first);
+    QUIET(w);
+    assert_int_equal(wire_info(w).cwnd, 20 * MSS); /* ten more by ten segments */
+}
+
 /* the undoing does not hide a loss: the next news finds it, no timeout is needed */
 SCENARIO(what_is_really_lost_is_found_after_an_undoing)
 {
@@ -157,5 +176,6 @@ SCENARIO(the_echo_of_an_earlier_episodes_copy_undoes_nothing)
 WIRE_MAIN(WIRE_TEST(an_echo_older_than_the_retransmission_undoes_a_timeout),
           WIRE_TEST(an_echo_of_the_retransmission_undoes_nothing),
           WIRE_TEST(an_echo_older_than_the_retransmission_undoes_a_fast_recovery),
+          WIRE_TEST(the_window_grows_once_by_what_came_before_an_undone_recovery_and_in_it),
           WIRE_TEST(what_is_really_lost_is_found_after_an_undoing),
           WIRE_TEST(the_echo_of_an_earlier_episodes_copy_undoes_nothing))

@@ -100,6 +100,28 @@ SCENARIO(where_reordering_was_seen_even_three_wait)
     QUIET(w);
 }
 
+/* Else a round of slow start would be over before RACK has waited for the hole. */
+SCENARIO(where_reordering_was_seen_the_window_grows_by_what_is_sacked)
+{
+    reordering(w);
+    spaced(w, 2, 10);
+    WRITE(w, 10 * MSS);
+    QUIET(w);
+    AT(w, 101 * MS);
+    for (uint32_t i = 0; i < 3; i++) {
+        sack(w, 2, 3, i + 4);
+        out(w, 12 + 2 * i); /* in slow start: two for one */
+        out(w, 13 + 2 * i);
+        QUIET(w);
+        w->now_us += 1 * MS;
+    }
+    assert_int_equal(wire_info(w).cwnd, 13 * MSS);
+    AT(w, 125 * MS);
+    out(w, 2);
+    QUIET(w);
+    assert_int_equal(wire_info(w).ssthresh, 13 * MSS / 2);
+}
+
 /* 8985-6.2.3: the blocks of one ACK come in no order */
 SCENARIO(blocks_in_one_ack_are_no_reordering)
 {
@@ -438,6 +460,7 @@ WIRE_MAIN(WIRE_TEST(fewer_than_three_sacked_segments_wait_for_a_quarter_of_the_l
           WIRE_TEST(the_timer_waits_for_the_latest_of_the_overdue),
           WIRE_TEST(three_sacked_segments_need_no_waiting),
           WIRE_TEST(where_reordering_was_seen_even_three_wait),
+          WIRE_TEST(where_reordering_was_seen_the_window_grows_by_what_is_sacked),
           WIRE_TEST(blocks_in_one_ack_are_no_reordering),
           WIRE_TEST(a_lost_retransmission_is_found_by_a_later_delivery_and_not_by_a_timeout),
           WIRE_TEST(the_ack_of_an_original_does_not_make_its_copy_a_measure),
