@@ -22,9 +22,9 @@ warn="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Werror
 flags="-O1 -fvisibility=default -fno-semantic-interposition"
 san=$build/san sanitize="-fsanitize=address,undefined -fno-sanitize-recover=all"
 include="-Isrc -Iinclude -Itests"
-core=(src/util/*.c src/wire/*.c src/tcp/*.c src/stack/*.c)
+core="src/util/*.c src/wire/*.c src/tcp/*.c src/stack/*.c" # a pattern: functions run in shells of their own
 mapped='tests/(unit|wire)/' # which tests are looked at with gcov
-export build plain lines san sanitize set cc warn flags include mapped
+export build plain lines san sanitize set cc warn flags include core mapped
 export CMOCKA_MESSAGE_OUTPUT=TAP MALLOC_PERTURB_=165 # what was never written is no zero
 mkdir -p "$set" "$lines/map"
 
@@ -159,7 +159,7 @@ make_mutant() { # N FILE LINE OFFSET LENGTH OPERATOR REPLACEMENT
 # Prints the numbers of COUNT mutants, as they come to be.
 make_mutants() {
     local n=0 made=0 change source file
-    for source in "${core[@]}"; do # what compiles to this has not changed
+    for source in $core; do # what compiles to this has not changed
         echo "$source $(md5sum <"$plain/san/${source%.c}.o")"
     done >"$set/seen"
     while [ "$made" -lt "$count" ] && IFS=$'\t' read -r -a change; do
@@ -174,7 +174,8 @@ make_mutants() {
         fi
         made=$((made + 1))
         echo "$n"
-    done < <("$build/mutants" --seed "$seed" "${core[@]}")
+    # shellcheck disable=SC2086
+    done < <("$build/mutants" --seed "$seed" $core)
 }
 
 # The tests that go over a line: those first that have killed most in this file, then the quickest.
@@ -226,7 +227,7 @@ killer_sanitized() { # MUTANT WHERE
 is_slower() { # MUTANT FILE
     local objects=("$1/steps.o") source
     compile "$1/$2" "$1/steps.o" -fsanitize-coverage=trace-pc -iquote "${2%/*}" || return
-    for source in "${core[@]}"; do
+    for source in $core; do
         [ "$source" != "$2" ] && objects+=("$plain/steps/${source%.c}.o")
     done
     $cc -o "$1/steps" "$plain/rel/tests/costs/main.o" "${objects[@]}" || return
