@@ -186,6 +186,7 @@ struct tcb {
     seq_t rcv_up, rcv_fin;
     seq_t tune_from;       /* read so far when this round trip began (tune.c) */
     uint32_t tune_at;      /* ... by our timestamps, or in microseconds */
+    uint32_t tune_taken;   /* the most that was read in one of them, beyond what then waited */
 
     uint16_t peer_mss;     /* from its SYN, bounded below */
     uint16_t path_proven;  /* the largest packet that has arrived (RFC 5927 7.2: maxsizeacked) */

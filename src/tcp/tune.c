@@ -28,24 +28,35 @@ static bool round_over(const struct tcb *t, const struct tcp_env *env, const str
     return seq_len(t->tune_from, read_to(t)) >= t->opt.rcvbuf;
 }
 
-void tcp_tune_arrival(struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
-{
-    if (!t->opt.rcvbuf_fixed && round_over(t, env, seg)) tcp_tune_begin(t, env);
-}
-
 /*
  * Dynamic right-sizing: what the application has taken in a round trip is what the path and it can do. What
  * is offered now lets in what comes in the next, and a sender in slow start then sends twice as much; and twice
  * again, for the last ACK may have left before its data was read. What waits unread counts against the reader:
  * who does not keep up needs no more room.
  */
+static void grow(struct tcb *t, const struct tcp_env *env)
+{
+    uint64_t want = 4ull * t->tune_taken + t->recvq.ooo_bytes;
+    want = min_u64(want, env->params.rcvbuf_max_bytes);
+    t->opt.rcvbuf = max_u32(t->opt.rcvbuf, (uint32_t)want);
+}
+
+/* What waits behind a hole cannot be read, whoever the reader: its room is not the sender's fault. A peer without
+ * SACK has to see the same window to know a duplicate ACK (RFC 5681 2). */
+void tcp_tune_arrival(struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
+{
+    if (t->opt.rcvbuf_fixed) return;
+    if (round_over(t, env, seg)) tcp_tune_begin(t, env);
+    if (t->recvq.ooo_bytes && t->sack_ok) grow(t, env);
+}
+
 void tcp_tune_read(struct tcb *t, const struct tcp_env *env)
 {
     if (t->opt.rcvbuf_fixed) return;
     uint32_t taken = seq_len(t->tune_from, read_to(t)), unread = t->recvq.readable;
-    uint64_t want = taken > unread ? 4ull * (taken - unread) : 0;
-    want = min_u64(want, env->params.rcvbuf_max_bytes);
-    t->opt.rcvbuf = max_u32(t->opt.rcvbuf, (uint32_t)want);
+    if (taken <= unread || taken - unread <= t->tune_taken) return;
+    t->tune_taken = taken - unread;
+    grow(t, env);
 }
 
 /* More than that the path has no use for, however far cwnd has grown because nothing was lost: two windows of which

@@ -147,6 +147,36 @@ SCENARIO(a_reader_at_half_the_rate_gets_what_it_can_use)
     assert_in_range(buffer(w, SO_RCVBUF), reads, 4 * reads);
 }
 
+/* ten segments behind a hole; returns by how much the buffer has grown */
+static int behind_a_hole(struct wire *w, const struct flow *f)
+{
+    int before = buffer(w, SO_RCVBUF);
+    for (uint32_t i = 1; i <= 10; i++) {
+        IN(w, .flags = ACK, .seq = 1 + f->sent + i * MSS, .ack = 1, .len = MSS, .ts = true,
+           .tsval = (uint32_t)(w->now_us / 1000), .tsecr = wire_conn(w)->tsval_seen);
+        listen_to(w);
+    }
+    return buffer(w, SO_RCVBUF) - before;
+}
+
+SCENARIO(what_cannot_be_read_for_a_hole_takes_no_room_from_what_follows)
+{
+    struct flow f = {0};
+    path_of_200_ms(w, true);
+    flow(w, &f, 8, 5 * MIB / 2, UINT32_MAX);
+    assert_int_equal(behind_a_hole(w, &f), 10 * MSS);
+}
+
+/* RFC 5681 2: an ACK with another window is no duplicate */
+SCENARIO(who_counts_duplicate_acks_sees_the_window_stay)
+{
+    struct flow f = {0};
+    w->peer.sackok = false;
+    path_of_200_ms(w, true);
+    flow(w, &f, 8, 5 * MIB / 2, UINT32_MAX);
+    assert_int_equal(behind_a_hole(w, &f), 0);
+}
+
 SCENARIO(the_receive_buffer_stops_at_its_limit)
 {
     struct flow f = {0};
@@ -236,7 +266,6 @@ SCENARIO(the_send_buffer_holds_two_congestion_windows)
     assert_true(wire_info(w).cwnd > MIB);
 }
 
-/* BBR's window doubles while a hole is repaired, too: what is sent by then is three of them. */
 /* eight times what the path itself holds, and 2 MiB in any case: the window would grow on, for nothing is lost, but all
  * that it adds lies in a queue */
 SCENARIO(the_send_buffer_holds_no_more_than_the_path_can_use)
@@ -257,6 +286,7 @@ SCENARIO(the_send_buffer_holds_no_more_than_the_path_can_use)
     assert_int_equal(wire_stats(w).rto_expired, 0);
 }
 
+/* BBR's window doubles while a hole is repaired, too: what is sent by then is three of them. */
 SCENARIO(with_bbr_the_send_buffer_holds_three_congestion_windows)
 {
     w->any_payload = true;
@@ -329,6 +359,8 @@ WIRE_MAIN(WIRE_TEST(the_receive_buffer_grows_ahead_of_a_peer_in_slow_start),
           WIRE_TEST(with_no_round_trip_time_at_all_it_goes_by_windows),
           WIRE_TEST(a_slow_reader_gets_no_more_room),
           WIRE_TEST(a_reader_at_half_the_rate_gets_what_it_can_use),
+          WIRE_TEST(what_cannot_be_read_for_a_hole_takes_no_room_from_what_follows),
+          WIRE_TEST(who_counts_duplicate_acks_sees_the_window_stay),
           WIRE_TEST(the_receive_buffer_stops_at_its_limit),
           WIRE_TEST(the_scale_is_chosen_for_the_limit), WIRE_TEST(so_rcvbuf_ends_the_growing),
           WIRE_TEST(an_accepted_socket_inherits_that_it_was_set),
