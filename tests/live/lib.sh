@@ -90,10 +90,45 @@ library() {
 # ours OPTIONS... COMMAND...: the live helper on libmytcp as a client
 ours() { "$live" --tun tun0 --ip "$ip" --host "$host/$net" "$@"; }
 
+# talk BYTES CLIENT...: a client, of either stack, sends bytes through an echo and gets the same
+# back; $info is then how the kernel sees the connection. Only after that it closes.
+feed="cat" # FILE: how the bytes come to the client
+talk() {
+    local bytes=$1
+    shift
+    random "$bytes" >"$tmp/f.sent"
+    : >"$tmp/f.back"
+    rm -f "$tmp/f.hold"
+    mkfifo "$tmp/f.hold"
+    { $feed "$tmp/f.sent"; read -r _ <"$tmp/f.hold"; } |
+        "$@" >"$tmp/f.back" 2>"$tmp/f.said" &
+    local talk=$!
+    until_true 25 all_is_back ||
+        fail "$(wc -c <"$tmp/f.back") of $bytes bytes came back: $(cat "$tmp/f.said")"
+    info=$($where ss -Htino state established)
+    echo >"$tmp/f.hold"
+    wait $talk || fail "the client ended with status $?: $(cat "$tmp/f.said")"
+    same "sha256 of the echo" "$(sum <"$tmp/f.sent")" "$(sum <"$tmp/f.back")"
+}
+all_is_back() { [ "$(wc -c <"$tmp/f.back")" -ge "$(wc -c <"$tmp/f.sent")" ]; }
+
+# info_has WORD...: $info has each word +WORD and none of -WORD.
+info_has() {
+    local word
+    for word in "$@"; do
+        case "$word $info " in
+        +*" ${word#?}"*) ;;
+        +*) fail "no ${word#?} in: $info" ;;
+        -*" ${word#?}"*) fail "${word#?} in: $info" ;;
+        esac
+    done
+}
+
 # kernel_server PORT:KIND...: on the kernel's stack
 kernel_server() {
     : >"$tmp/f.kernel"
-    background "$live" serve "$@" >"$tmp/f.kernel" 2>&1
+    # shellcheck disable=SC2086 # none, or one word
+    background $where "$live" serve "$@" >"$tmp/f.kernel" 2>&1
     until_true 5 grep -q ready "$tmp/f.kernel" || fail "no server: $(cat "$tmp/f.kernel")"
 }
 
@@ -109,6 +144,7 @@ far_up() {
     same "the far namespace" "$name" "$(there readlink /proc/self/ns/net)"
     there ip link set lo up
 }
+where= # the kernel's end: here, or `there`
 there() { nsenter -t "$far" -n "$@"; }
 
 # join END-A OPTIONS...: a link from END-A to the far kernel; its words to f.link
@@ -119,6 +155,13 @@ join() {
     background "$link_tool" --a "$end" --b "lb@$far" --b-ip "$b/24" --seed 1 "$@" >"$tmp/f.link" 2>&1
     link=$pid
     until_true 5 grep -q 'are joined' "$tmp/f.link" || fail "no link: $(cat "$tmp/f.link")"
+}
+
+# near_serves: mytcp-echo is the near end of the link, which was joined as unix:$tmp/f.socket
+near_serves() {
+    background "$echo_server" --tun "unix:$tmp/f.socket" --ip "$a" >"$tmp/server.log" 2>&1
+    server=$pid
+    until_true 5 grep -q 'echo 7' "$tmp/server.log" || fail "$(cat "$tmp/server.log")"
 }
 
 # stop: SIGTERM must end the server with status 0
@@ -136,16 +179,18 @@ still_serves() {
 }
 
 with() { # NAME=VALUE...: sysctls below net.ipv4
-    local setting file
+    local setting
     for setting in "$@"; do
-        file=/proc/sys/net/ipv4/${setting%%=*}
-        [ -w "$file" ] || skip "cannot set $file"
-        echo "${setting#*=}" >"$file"
+        set_to "${setting%%=*}" "${setting#*=}" || skip "this kernel does not take $setting"
     done
+}
+set_to() { # NAME VALUE
+    # shellcheck disable=SC2016 # the inner shell's
+    $where sh -c 'test -w "$1" && echo "$2" >"$1"' sh "/proc/sys/net/ipv4/$1" "$2" 2>/dev/null
 }
 
 # counter NAME: the kernel's, as nstat gives it
-counter() { nstat -asz "$1" | awk -v n="$1" '$1 == n {print $2}'; }
+counter() { $where nstat -asz "$1" | awk -v n="$1" '$1 == n {print $2}'; }
 
 # The kernel has found nothing wrong with what it was sent. It counts a SYN,ACK that came again, which
 # a lost third ACK rightly brings, as a challenge and as an error.
@@ -153,6 +198,23 @@ kernel_is_content() {
     same TcpInErrs "$(counter TcpExtTCPSYNChallenge)" "$(counter TcpInErrs)"
     same TcpInCsumErrors 0 "$(counter TcpInCsumErrors)"
     same IpInHdrErrors 0 "$(counter IpInHdrErrors)"
+}
+
+# ended_well [STATE]: every connection has ended as it should; what is left is in TIME-WAIT or STATE
+all_closed() {
+    # shellcheck disable=SC2086 # words
+    [ -z "$($where ss -Htan state connected exclude time-wait $1)" ]
+}
+ended_well() {
+    until_true 5 all_closed "${1:+exclude $1}" || fail "not closed: $($where ss -Htan)"
+    # A FIN that the kernel sends twice is acknowledged twice, and the second ACK finds nobody. So does
+    # one that a link has doubled.
+    [ "$where" = there ] || at_most TcpOutRsts "$(counter TcpRetransSegs)" "$(counter TcpOutRsts)"
+    same "connections that broke off" 0 "$(
+        $where nstat -asz TcpEstabResets TcpAttemptFails 'TcpExtTCPAbort*' |
+            awk '/^Tcp/ {n += $2} END {print n}'
+    )"
+    kernel_is_content
 }
 
 if [ $# = 1 ]; then

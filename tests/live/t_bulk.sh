@@ -1,4 +1,4 @@
-# t_bulk.sh - a hundred megabytes each way, both ways at once, at several MTUs; every byte checked.
+# t_bulk.sh - a hundred megabytes each way, both ways at once; every byte checked.
 
 mb100=100000000
 
@@ -93,28 +93,6 @@ active_without_offload() {
     kernel_is_content
 }
 
-at_mtu() {
-    serve --mtu "$1"
-    same "MTU of tun0" "$1" "$(ip -o link show tun0 | sed 's/.* mtu \([0-9]*\) .*/\1/')"
-    timeout 20 "$live" echo-full "$ip" 7 20000000
-    "$live" chargen "$ip" 19 5000000
-    kernel_is_content
-}
-
-at_mtu_without_offload() {
-    library --no-offload --mtu "$1" --set rcvbuf_bytes=200000 --set rcvbuf_max_bytes=200000 \
-        --set sndbuf_bytes=200000 --set sndbuf_max_bytes=200000 --thread serve 7:echo
-    timeout 20 "$live" echo-full "$ip" 7 5000000 65536
-    kernel_is_content
-}
-
-mtu_576() { at_mtu 576; }
-mtu_1280() { at_mtu 1280; }
-mtu_9000() { at_mtu 9000; }
-mtu_65535() { at_mtu 65535; }
-mtu_576_plain() { at_mtu_without_offload 576; }
-mtu_65535_plain() { at_mtu_without_offload 65535; }
-
 it "100 MB by PUT and to discard arrive whole" upload_is_counted
 it "100 MB from /bytes have the right checksum" download_has_the_checksum
 it "100 MB of chargen have the pattern" chargen_has_the_pattern
@@ -129,9 +107,3 @@ it "a bulk echo by a libmytcp client with both directions full loses no byte" \
 it "a bulk echo by a libmytcp client with small buffers loses no byte" both_full_with_us_as_client_small
 it "without offloads the bulk echo loses no byte" both_full_without_offload
 it "without offloads the libmytcp client's bulk echo loses no byte" active_without_offload
-it "an MTU of 576 carries the bulk echo" mtu_576
-it "an MTU of 1280 carries the bulk echo" mtu_1280
-it "an MTU of 9000 carries the bulk echo" mtu_9000
-it "an MTU of 65535 carries the bulk echo" mtu_65535
-it "an MTU of 576 without offloads carries the bulk echo" mtu_576_plain
-it "an MTU of 65535 without offloads carries the bulk echo" mtu_65535_plain

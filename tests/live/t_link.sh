@@ -5,8 +5,7 @@ kernels() { join la --a-ip "$a/24" "$@"; }
 
 with_library() { # mytcp-echo is the near end
     join "unix:$tmp/f.socket" "$@"
-    background "$echo_server" --tun "unix:$tmp/f.socket" --ip "$a" >"$tmp/server.log" 2>&1
-    until_true 5 grep -q 'echo 7' "$tmp/server.log" || fail "$(cat "$tmp/server.log")"
+    near_serves
 }
 
 link_ends() { # SIGTERM ends it with status 0 and its numbers
@@ -114,10 +113,8 @@ library_everything() {
 library_comes_again() {
     with_library --delay 1ms
     echo_from 10000
-    kill "$pid"
-    wait "$pid" || fail "mytcp-echo ended badly"
-    background "$echo_server" --tun "unix:$tmp/f.socket" --ip "$a" >"$tmp/server.log" 2>&1
-    until_true 5 grep -q 'echo 7' "$tmp/server.log" || fail "$(cat "$tmp/server.log")"
+    stop
+    near_serves
     echo_from 10000
 }
 
