@@ -85,22 +85,17 @@ static size_t send_source(struct mytcp_stack *s, struct sock *k, struct source *
     size_t total = 0;
     while (from->count) {
         size_t left = from->iov->iov_len - from->skip;
-        int more = from->count > 1 ? flags | MSG_MORE : flags;
         size_t got = 0;
         from->fault = left && !from->iov->iov_base && send_room(s, k);
         if (from->fault) break;
         if (left && from->iov->iov_base)
-            got = send_some(s, k, (char *)from->iov->iov_base + from->skip, left, more);
+            got = send_some(s, k, (char *)from->iov->iov_base + from->skip, left, flags);
         total += got;
         from->skip += got;
         if (got < left) break;
         from->iov++;
         from->count--;
         from->skip = 0;
-    }
-    if (from->count && total) { /* the rest does not follow at once: do not wait for it */
-        tcp_user_sent(&k->tcb, flags & MSG_MORE, false);
-        sock_settle(s, k);
     }
     return total;
 }
@@ -158,7 +153,6 @@ static ssize_t do_sendmsg(struct mytcp_stack *s, int fd, const struct msghdr *ms
     if (flags & MSG_FASTOPEN) return -EOPNOTSUPP;
     if (!total) return send_state(k);
     struct source from = {.iov = msg->msg_iov, .count = msg->msg_iovlen};
-    while (!from.iov[from.count - 1].iov_len) from.count--; /* the last piece is known as such */
     return send_blocking(s, k, &from, flags);
 }
 

@@ -121,6 +121,20 @@ SCENARIO(a_message_taken_in_part_goes_without_its_rest)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 300);
 }
 
+/* No piece with data follows the first: nothing is to be waited for. */
+SCENARIO(a_message_whose_last_piece_is_empty_goes_at_once)
+{
+    uint8_t bytes[100];
+    struct iovec iov[2] = {{bytes, 100}, {bytes, 0}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+    for (unsigned i = 0; i < sizeof(bytes); i++)
+        bytes[i] = wire_byte(true, i);
+    wire_passive(w);
+    assert_int_equal(mytcp_sendmsg(w->stack, w->fd, &msg, 0), 100);
+    wire_conn(w)->write_pos = 100;
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+}
+
 SCENARIO(zero_copy_calls_check_where_they_may_write)
 {
     struct iovec iov;
@@ -349,6 +363,7 @@ WIRE_MAIN(WIRE_TEST(no_call_takes_null_for_a_stack_or_for_what_it_fills),
           WIRE_TEST(names_are_checked_as_far_as_they_are_read),
           WIRE_TEST(messages_are_checked_before_they_are_sent),
           WIRE_TEST(a_message_taken_in_part_goes_without_its_rest),
+          WIRE_TEST(a_message_whose_last_piece_is_empty_goes_at_once),
           WIRE_TEST(zero_copy_calls_check_where_they_may_write), WIRE_TEST(what_is_reserved_stays_though_the_connection_ends),
           WIRE_TEST(ioctl_knows_its_requests),
           WIRE_TEST(options_refuse_what_linux_refuses),
