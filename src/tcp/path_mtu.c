@@ -143,7 +143,7 @@ void path_mtu_known(struct path_mtu *p, uint32_t mtu, uint32_t high, uint64_t at
 void path_mtu_probe_sent(struct path_mtu *p, uint32_t size, seq_t seq, uint32_t limit)
 {
     if (size > high_of(p, limit)) p->high = 0; /* the search begins anew */
-    p->told = p->repairing = false;
+    p->told = false;
     p->probe = (uint16_t)size;
     p->probe_seq = seq;
 }
@@ -194,6 +194,7 @@ void path_mtu_trial(struct path_mtu *p, const struct mtu_rules *rules, uint32_t 
 const char *path_mtu_check(const struct path_mtu *p)
 {
     if (p->probe && (!p->eff || p->probe <= p->eff)) return "path_mtu: a probe that is no larger than the rest";
+    if (p->repairing && !p->probe) return "path_mtu: a probe that is not there is repaired";
     if (p->high && p->eff && p->high < p->eff) return "path_mtu: more is sent than is tried";
     return NULL;
 }

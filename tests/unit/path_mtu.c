@@ -30,6 +30,30 @@ static void the_search_ends_at_a_limit_that_was_lowered(void **state)
     assert_int_equal(path_mtu_next(&p, 1280, 0), 0);
 }
 
+/* Ethernet, what tunnels leave of it, and others. Halving alone would stop some bytes below. */
+static void the_mtu_of_a_common_link_is_found_to_the_byte(void **state)
+{
+    static const uint16_t links[] = {1280, 1400, 1420, 1450, 1480, 1492, 1500, 4352, 9000, 32000};
+    (void)state;
+    for (unsigned i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+        struct path_mtu p = {.eff = 1024};
+        uint64_t now_us = 0;
+        seq_t seq = first;
+        uint32_t size;
+        while ((size = path_mtu_next(&p, UINT16_MAX, now_us++)) && size != p.high) {
+            path_mtu_probe_sent(&p, size, seq, UINT16_MAX);
+            if (size > links[i]) {
+                path_mtu_probe_failed(&p, &rules, now_us, 0);
+                continue;
+            }
+            path_mtu_probe_arrived(&p, UINT16_MAX, seq, 0);
+            path_mtu_trial(&p, &rules, UINT16_MAX, p.trial_end, 0, now_us);
+            seq = p.trial_end;
+        }
+        assert_int_equal(path_mtu_size(&p, UINT16_MAX), links[i]);
+    }
+}
+
 /* 1191-6.3a */
 static void an_interval_without_end_never_searches_anew(void **state)
 {
@@ -54,6 +78,16 @@ static void a_claim_while_a_probe_is_in_flight_is_about_the_probe_only_between_i
     assert_true(path_mtu_claim(&p, &rules, 1500, 0, 900, first, 5)); /* what is sent is too large as well */
     assert_int_equal(path_mtu_size(&p, 1500), 900);
     assert_int_equal(p.probe, 0);
+}
+
+static void a_claim_while_a_lost_probe_is_repaired_ends_the_probe(void **state)
+{
+    struct path_mtu p = {.eff = 1024, .high = 1500};
+    (void)state;
+    path_mtu_probe_sent(&p, 1400, first, 1500);
+    path_mtu_probe_lost(&p);
+    assert_true(path_mtu_claim(&p, &rules, 1500, 0, 900, first, 5));
+    assert_null(path_mtu_check(&p));
 }
 
 /* A raise that was on trial is taken back by a black hole; then a packet of before the fall arrives after all. */
@@ -112,7 +146,9 @@ int main(void)
         cmocka_unit_test(losses_on_a_device_that_has_narrowed_say_nothing_of_a_trial),
         cmocka_unit_test(a_path_as_wide_as_the_limit_is_not_probed),
         cmocka_unit_test(the_search_ends_at_a_limit_that_was_lowered),
+        cmocka_unit_test(the_mtu_of_a_common_link_is_found_to_the_byte),
         cmocka_unit_test(an_interval_without_end_never_searches_anew),
+        cmocka_unit_test(a_claim_while_a_lost_probe_is_repaired_ends_the_probe),
         cmocka_unit_test(a_claim_while_a_probe_is_in_flight_is_about_the_probe_only_between_it_and_the_rest),
         cmocka_unit_test(what_arrives_after_a_fall_raises_the_searchs_bound_too),
     };
