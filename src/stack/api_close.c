@@ -22,7 +22,7 @@ static int do_shutdown(struct mytcp_stack *s, int fd, int how)
     if (how != SHUT_WR) k->shut |= SHUT_FOR_READ;
     if (how != SHUT_RD) k->shut |= SHUT_FOR_WRITE;
     if (how != SHUT_RD) tcp_user_shutdown_write(t);
-    t->event |= EVENT_STATE | EVENT_READABLE;
+    t->event |= EVENT_STATE;
     sock_settle(s, k);
     return closed ? -ENOTCONN : 0;
 }

@@ -163,10 +163,7 @@ static void leave_table(struct mytcp_stack *s, struct sock *k)
     if (time_wait) tw_begin(s, k);
     node_remove(s, &k->active.node);
     if (time_wait) tcb_close(t, &s->env, 0);
-    if (t->error && !t->orphan) {
-        k->error = t->error;
-        t->error = 0;
-    }
+    if (t->error && !t->orphan) k->error = t->error;
     k->shut = SHUT_FOR_BOTH;
     if (!(k->flags & SOCK_PORT_GIVEN)) sock_release_port(s, k);
     wheel_cancel(&s->wheel, &k->active.timer);
@@ -208,7 +205,7 @@ void sock_dissolve(struct mytcp_stack *s, struct sock *k)
     k->active.node.peer_port = 0;
     k->phase = PHASE_UNCONNECTED;
     k->shut = 0;
-    k->tcb.event = EVENT_STATE | EVENT_READABLE | EVENT_WRITABLE;
+    k->tcb.event = EVENT_STATE;
     tell_events(s, k);
 }
 

@@ -53,7 +53,7 @@ void tcb_close(struct tcb *t, struct tcp_env *env, int error)
     t->mark = 0;
     t->error = (uint8_t)error;
     t->soft_error = false;
-    t->event |= EVENT_STATE | EVENT_READABLE | EVENT_WRITABLE;
+    t->event |= EVENT_STATE;
 }
 
 void tcb_time_wait(struct tcb *t, struct tcp_env *env)

@@ -88,9 +88,9 @@ enum tcp_mark {
 
 /* What the application should be told, set by all verbs; taken by the stack. */
 enum tcp_event {
-    EVENT_READABLE = 1 << 0, /* data, or end of stream */
+    EVENT_READABLE = 1 << 0, /* data */
     EVENT_WRITABLE = 1 << 1, /* the send queue got shorter */
-    EVENT_STATE = 1 << 2,    /* established, half closed, closed, error */
+    EVENT_STATE = 1 << 2,    /* established, half closed, closed, error: news for whoever watches */
     EVENT_URGENT = 1 << 3
 };
 

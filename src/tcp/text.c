@@ -114,7 +114,7 @@ static void input_fin(struct tcb *t, struct tcp_env *env)
     t->rcv_adv = seq_max(t->rcv_adv, t->rcv_nxt);
     recvq_drop_ooo(&t->recvq, env->bufs);
     t->mark |= MARK_ACK;
-    t->event |= EVENT_STATE | EVENT_READABLE;
+    t->event |= EVENT_STATE;
     if (t->state == ST_ESTABLISHED) t->state = ST_CLOSE_WAIT;
     else if (t->state == ST_FIN_WAIT_1) t->state = ST_CLOSING;
     else tcb_time_wait(t, env);
