@@ -147,6 +147,20 @@ SCENARIO(accepting_with_all_descriptors_in_use_is_emfile_and_loses_nothing)
     assert_true(mytcp_accept(w->stack, w->listener, NULL, NULL, 0) >= 0);
 }
 
+SCENARIO(accept_that_cannot_give_the_name_takes_no_descriptor)
+{
+    struct sockaddr_in name;
+    w->config.sockets_max = 2;
+    wire_syn_received(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    for (int i = 0; i < 3; i++) {
+        socklen_t len = (socklen_t)-1;
+        FAILS(w, mytcp_accept(w->stack, w->listener, (struct sockaddr *)&name, &len, 0), EINVAL);
+        FAILS(w, mytcp_accept(w->stack, w->listener, (struct sockaddr *)&name, NULL, 0), EFAULT);
+    }
+    assert_true(mytcp_accept(w->stack, w->listener, NULL, NULL, 0) >= 0);
+}
+
 /* 9293-MUST-43, G255, M06 */
 SCENARIO(bind_checks_its_address)
 {
@@ -411,6 +425,7 @@ WIRE_MAIN(WIRE_TEST(descriptors_that_never_were_are_ebadf),
           WIRE_TEST(a_closed_descriptor_is_ebadf_for_ever), WIRE_TEST(a_stack_of_null_is_einval),
           WIRE_TEST(socket_takes_tcp_over_ipv4_only), WIRE_TEST(too_many_sockets_are_emfile),
           WIRE_TEST(accepting_with_all_descriptors_in_use_is_emfile_and_loses_nothing),
+          WIRE_TEST(accept_that_cannot_give_the_name_takes_no_descriptor),
           WIRE_TEST(bind_checks_its_address), WIRE_TEST(connect_checks_its_address),
           WIRE_TEST(connecting_twice_is_ealready_then_eisconn),
           WIRE_TEST(a_four_tuple_in_use_is_eaddrinuse_or_eaddrnotavail),

@@ -417,7 +417,21 @@ SCENARIO(a_soft_error_of_a_connection_can_be_asked_for_until_there_is_progress)
     STATE(w, TCP_ESTABLISHED);
 }
 
-WIRE_MAIN(WIRE_TEST(an_echo_request_is_answered_with_its_own_data),
+/* its octet is beyond SND.NXT, and in flight all the same */
+SCENARIO(an_error_about_a_zero_window_probe_is_about_the_connection)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+    WRITE(w, 1000);
+    AT(w, 300 * MS);
+    struct wire_packet probe = *OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1);
+    assert_string_equal(error_about(w, 3, 1, 0, &probe), "");
+    assert_int_equal(wire_so_error(w), EHOSTUNREACH);
+    STATE(w, TCP_ESTABLISHED);
+}
+
+WIRE_MAIN(WIRE_TEST(an_error_about_a_zero_window_probe_is_about_the_connection),
+          WIRE_TEST(an_echo_request_is_answered_with_its_own_data),
           WIRE_TEST(an_echo_request_too_long_for_the_mtu_is_answered_as_far_as_it_fits),
           WIRE_TEST(sixteen_answers_may_wait_and_the_rest_is_dropped),
           WIRE_TEST(a_limit_of_no_answers_is_silence), WIRE_TEST(an_answer_without_memory_is_not_given),

@@ -262,6 +262,22 @@ SCENARIO(nothing_is_held_beyond_the_ceiling)
     }
 }
 
+/* R24: without an answer the peer would wait for its timeout, and double it */
+SCENARIO(data_for_which_there_is_no_memory_is_refused_with_an_ack)
+{
+    w->config.memory_limit_bytes = 1 << 20;
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 101);
+    while (wire_stats(w).memory_bytes <= w->config.memory_limit_bytes / 100 * 91)
+        assert_true(mytcp_socket(w->stack, AF_INET, SOCK_STREAM, 0) >= 0);
+    assert_string_equal(IN(w, .flags = ACK, .seq = 101, .ack = 1, .len = 100), "no_memory");
+    OUT(w, .flags = ACK, .seq = 1, .ack = 101);
+    QUIET(w);
+    READ(w, 100);
+    assert_string_equal(IN(w, .flags = ACK, .seq = 101, .ack = 1, .len = 100), "");
+}
+
 /* R01, R24 */
 SCENARIO(syn_floods_stay_below_the_ceiling_and_a_connection_goes_on)
 {
@@ -368,6 +384,7 @@ WIRE_MAIN(WIRE_TEST(any_single_allocation_may_fail_and_all_bytes_arrive),
           WIRE_TEST(any_allocation_of_a_connect_may_fail),
           WIRE_TEST(a_writer_refused_by_the_allocator_is_told_to_go_on_a_while_later),
           WIRE_TEST(nothing_is_held_beyond_the_ceiling),
+          WIRE_TEST(data_for_which_there_is_no_memory_is_refused_with_an_ack),
           WIRE_TEST(syn_floods_stay_below_the_ceiling_and_a_connection_goes_on),
           WIRE_TEST(after_a_connection_memory_is_as_before),
           WIRE_TEST(an_idle_connection_holds_576_bytes_at_most),

@@ -107,6 +107,52 @@ SCENARIO(connect_takes_no_port_that_somebody_has_by_name)
     assert_in_range(port_of(w, elsewhere), 20002, 20003);
 }
 
+/* A connection from our_port that the peer refuses. */
+static void refused(struct wire *w, int fd)
+{
+    wire_conn(w);
+    FAILS(w, connect_to(w, fd, w->peer_port), EINPROGRESS);
+    OUT(w, .flags = SYN);
+    IN(w, .flags = RST | ACK, .ack = 1);
+}
+
+/* as Linux */
+SCENARIO(a_port_that_was_given_outlives_its_connection_and_one_that_was_picked_does_not)
+{
+    w->config.port_min = w->config.port_max = w->our_port;
+    int named = new_socket(w, 0), picked = new_socket(w, 0), other = new_socket(w, 0);
+    assert_int_equal(bind_to(w, named, w->our_port), 0);
+    refused(w, named);
+    FAILS(w, bind_to(w, picked, 0), EADDRINUSE);
+    assert_int_equal(mytcp_close(w->stack, named), 0);
+    assert_int_equal(bind_to(w, picked, 0), 0);
+    wire_reincarnate(w, 5000);
+    refused(w, picked);
+    assert_int_equal(bind_to(w, other, 0), 0);
+    assert_int_equal(port_of(w, other), w->our_port);
+}
+
+SCENARIO(a_socket_whose_connection_has_ended_has_no_say_in_its_old_port)
+{
+    w->config.port_min = w->config.port_max = w->our_port;
+    int old = new_socket(w, 0), owner = new_socket(w, 0);
+    refused(w, old);
+    assert_int_equal(bind_to(w, owner, w->our_port), 0);
+    reuse(w, old, 1);
+    FAILS(w, bind_to(w, new_socket(w, 1), w->our_port), EADDRINUSE);
+}
+
+SCENARIO(the_port_of_a_listener_that_is_gone_is_good_for_other_peers_though_one_stays)
+{
+    w->config.port_min = w->config.port_max = w->our_port;
+    wire_passive(w);
+    FAILS(w, connect_to(w, new_socket(w, 0), 98), EADDRNOTAVAIL);
+    assert_int_equal(mytcp_close(w->stack, w->listener), 0);
+    int elsewhere = new_socket(w, 0);
+    FAILS(w, connect_to(w, elsewhere, 98), EINPROGRESS);
+    assert_int_equal(port_of(w, elsewhere), w->our_port);
+}
+
 /* RFC 6191 lets the tuple go, but the port is somebody else's by now */
 SCENARIO(connect_takes_no_tuple_from_time_wait_whose_port_has_a_new_owner)
 {
@@ -141,4 +187,7 @@ WIRE_MAIN(WIRE_TEST(a_port_is_shared_only_if_all_agree), WIRE_TEST(one_of_those_
           WIRE_TEST(listen_picks_a_port_if_there_is_one),
           WIRE_TEST(two_who_share_a_port_cannot_connect_to_the_same_peer),
           WIRE_TEST(connect_takes_no_port_that_somebody_has_by_name),
+          WIRE_TEST(a_port_that_was_given_outlives_its_connection_and_one_that_was_picked_does_not),
+          WIRE_TEST(a_socket_whose_connection_has_ended_has_no_say_in_its_old_port),
+          WIRE_TEST(the_port_of_a_listener_that_is_gone_is_good_for_other_peers_though_one_stays),
           WIRE_TEST(connect_takes_no_tuple_from_time_wait_whose_port_has_a_new_owner))

@@ -190,6 +190,7 @@ SCENARIO(a_timeout_is_told_of_when_the_first_fragment_came)
     assert_int_equal(told->dst, w->peer_addr);
     assert_int_equal(told->payload_len, 8 + 28);
     assert_memory_equal(told->payload + 8, sent.bytes, 28);
+    assert_int_equal(wire_drops(w, "frag_timeout"), 2);
     for (uint8_t i = 0; i < 20; i++) {
         whole.bytes[4] = i;
         send_fragment(w, 0, 200, true);

@@ -160,6 +160,56 @@ SCENARIO(half_a_buffer_read_is_announced_at_once_and_a_byte_less_is_not)
     QUIET(w);
 }
 
+/* A listener with such a buffer, and a window that can say each byte of it. */
+static void listening(struct wire *w, int buffer)
+{
+    w->peer.wscale = 0;
+    wire_listen(w, 4);
+    w->fd = w->listener;
+    wire_set(w, SOL_SOCKET, SO_RCVBUF, buffer);
+}
+
+/* with little room left, an update is worth it from a segment on, and not before */
+SCENARIO(a_segment_read_of_a_full_buffer_is_announced_at_once_and_a_byte_less_is_not)
+{
+    enum { BUFFER = 20000, SEGMENTS = 12, LEFT = BUFFER - SEGMENTS * MSS };
+    static struct wire_packet p;
+    static char data[MSS];
+    listening(w, BUFFER);
+    wire_passive(w);
+    for (uint32_t at = 0; at < SEGMENTS * MSS; at += MSS) {
+        IN(w, .flags = ACK, .seq = 1 + at, .ack = 1, .len = MSS);
+        while (wire_poll(w, &p))
+            continue;
+    }
+    w->now_us += 1 * SEC;
+    while (wire_poll(w, &p))
+        continue;
+    assert_int_equal(wire_conn(w)->right_edge, 1 + BUFFER);
+    assert_int_equal(mytcp_recv(w->stack, w->fd, data, MSS - 1, 0), MSS - 1);
+    QUIET(w);
+    assert_int_equal(mytcp_recv(w->stack, w->fd, data, 1, 0), 1);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1 + SEGMENTS * MSS, .wnd = LEFT + MSS);
+    QUIET(w);
+}
+
+/* of itself, not of the buffer behind it: the peer may well wait for that half */
+SCENARIO(a_clamped_window_opens_by_halves)
+{
+    enum { BUFFER = 20000, CLAMP = 2000, LEN = CLAMP / 2 };
+    w->config.quick_acks = 100;
+    listening(w, BUFFER);
+    wire_set(w, IPPROTO_TCP, TCP_WINDOW_CLAMP, CLAMP);
+    wire_passive(w);
+    for (uint32_t got = LEN; got < 3 * BUFFER; got += LEN) {
+        IN(w, .flags = ACK, .seq = 1 + got - LEN, .ack = 1, .len = LEN);
+        uint32_t edge = got + CLAMP > BUFFER ? got + CLAMP : BUFFER; /* of the SYN: all */
+        OUT(w, .flags = ACK, .seq = 1, .ack = 1 + got, .wnd = edge - got);
+        READ(w, LEN);
+        QUIET(w);
+    }
+}
+
 WIRE_MAIN(WIRE_TEST(one_byte_segments_cannot_push_the_window_beyond_the_buffer),
           WIRE_TEST(the_sender_waits_for_a_window_worth_a_segment),
           WIRE_TEST(a_small_window_is_used_after_a_while),
@@ -167,4 +217,6 @@ WIRE_MAIN(WIRE_TEST(one_byte_segments_cannot_push_the_window_beyond_the_buffer),
           WIRE_TEST(the_receiver_does_not_offer_crumbs),
           WIRE_TEST(a_window_that_grew_much_is_announced_at_once),
           WIRE_TEST(a_smaller_receive_buffer_does_not_take_back_what_was_offered),
-          WIRE_TEST(half_a_buffer_read_is_announced_at_once_and_a_byte_less_is_not))
+          WIRE_TEST(half_a_buffer_read_is_announced_at_once_and_a_byte_less_is_not),
+          WIRE_TEST(a_segment_read_of_a_full_buffer_is_announced_at_once_and_a_byte_less_is_not),
+          WIRE_TEST(a_clamped_window_opens_by_halves))
