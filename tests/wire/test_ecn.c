@@ -120,6 +120,25 @@ SCENARIO(a_peer_whose_second_syn_asks_no_more_gets_none)
     no_ecn(w);
 }
 
+/* RFC 9768 3.1.2: who asks for accurate ECN sets AE too, once a reserved bit, and gets the classic. Here its SYN
+ * is one that comes again. */
+SCENARIO(a_peer_that_asks_for_accurate_ecn_gets_the_classic)
+{
+    static struct wire_packet p;
+    wire_listen(w, 16);
+    wire_aim(w, false);
+    assert_int_equal(syn(w, ECE | CWR), ECE);
+    struct wire_segment s = wire_peer_syn(w, SYN | ECE | CWR, 0);
+    wire_build(w, &p, &s);
+    p.bytes[32] |= 1;
+    wire_fix_tcp_checksum(&p);
+    assert_string_equal(wire_inject(w, &p), "");
+    assert_true(wire_poll(w, &p));
+    assert_int_equal(p.flags & (SYN | ACK | ECE | CWR), SYN | ACK | ECE);
+    accepted(w);
+    assert_true(negotiated(w));
+}
+
 static void ask(struct wire *w)
 {
     w->config.ecn = 2;
@@ -422,6 +441,7 @@ WIRE_MAIN(WIRE_TEST(a_peer_that_asks_gets_ecn_and_our_data_is_ect0),
           WIRE_TEST(a_syn_without_both_flags_is_answered_without_ece),
           WIRE_TEST(configured_away_it_is_refused),
           WIRE_TEST(a_peer_whose_second_syn_asks_no_more_gets_none),
+          WIRE_TEST(a_peer_that_asks_for_accurate_ecn_gets_the_classic),
           WIRE_TEST(asked_for_it_is_used_if_the_syn_ack_agrees),
           WIRE_TEST(it_is_not_used_if_the_syn_ack_is_silent),
           WIRE_TEST(a_syn_ack_that_reflects_both_flags_does_not_agree),
