@@ -242,8 +242,8 @@ static void control(struct tcb *t, struct tcp_env *env, const struct cc_event *e
 {
     struct cc_event grown = *e;
     grown.acked_bytes = e->ece ? 0 : growth(t, e, news, before);
-    if (news->undo) {
-        undo(t, e, news);
+    if (news->undo) undo(t, e, news);
+    if (news->undo && !news->lost) { /* a late D-SACK may come with news of a loss */
         if (!hand_over(t, e) && grown.acked_bytes) cc_on_ack(&t->cc, &grown);
         return;
     }

@@ -254,7 +254,7 @@ uint32_t recovery_pipe(const struct recovery *r, seq_t una, seq_t nxt)
 
 bool recovery_next(const struct recovery *r, seq_t una, seq_t *start, uint32_t *len, bool *force)
 {
-    if (!r->f || r->mode == RECOVERY_NONE || r->f->frto == 3) return false;
+    if (!r->f || r->f->frto == 3) return false;
     const struct flight *sent = &r->f->sent;
     uint32_t i = flight_next(sent, sent->waiting, 0);
     if (i >= sent->count) return false;

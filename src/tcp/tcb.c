@@ -332,5 +332,7 @@ const char *tcb_check(const struct tcb *t)
     if (!broken) broken = sendq_check(&t->sendq);
     if (!broken && t->bulk) broken = path_mtu_check(&t->bulk->path);
     if (!broken && tcb_synchronized(t)) broken = recovery_check(&t->recovery, t->snd_una, t->snd_nxt);
+    if (!broken && t->recovery.mode == RECOVERY_NONE && recovery_lost(&t->recovery))
+        broken = "tcb: a loss outside of an episode";
     return broken;
 }

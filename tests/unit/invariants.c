@@ -117,6 +117,26 @@ static void what_the_parts_say_is_heard(void **state)
     sendq_free(&t.sendq, &chunks);
 }
 
+static void what_is_lost_belongs_to_an_episode(void **state)
+{
+    struct tcb t = resting(ST_ESTABLISHED, false, false);
+    struct rate_now now = {.now_us = 1};
+    struct sendq_pool chunks;
+    (void)state;
+    t.rexmt_at_us = 1;
+    t.snd_nxt = t.snd_max = seq_of(0);
+    sendq_pool_init(&chunks, &mem);
+    assert_int_equal(sendq_append(&t.sendq, &chunks, "x", 1), 1);
+    assert_true(recovery_reserve(&t.recovery, &mem));
+    recovery_sent(&t.recovery, t.snd_una, 1, 1, &now);
+    recovery_enter_rto(&t.recovery, t.snd_una, t.snd_nxt, NULL, 0, 0, false);
+    assert_null(tcb_check(&t));
+    t.recovery.mode = RECOVERY_NONE;
+    assert_string_equal(tcb_check(&t), "tcb: a loss outside of an episode");
+    recovery_free(&t.recovery, &mem);
+    sendq_free(&t.sendq, &chunks);
+}
+
 static void a_state_has_the_name_of_the_rfc(void **state)
 {
     (void)state;
@@ -261,6 +281,7 @@ int main(void)
         INVARIANT(sequence_numbers_stand_in_their_order),
         INVARIANT(who_waits_has_a_timer),
         INVARIANT(what_the_parts_say_is_heard),
+        INVARIANT(what_is_lost_belongs_to_an_episode),
         INVARIANT(a_state_has_the_name_of_the_rfc),
         INVARIANT(no_buffer_asks_for_a_larger_shift_than_there_is),
         INVARIANT(a_probe_is_larger_than_what_is_sent_and_what_is_sent_is_tried),

@@ -333,6 +333,27 @@ SCENARIO(a_duplicate_reported_when_recovery_is_over_undoes_it_as_well)
     QUIET(w);
 }
 
+/* Found by the simulator: the loss was noted, and nothing came of it until a later ACK or the RTO. */
+SCENARIO(a_late_report_of_a_duplicate_beside_a_new_loss_undoes_the_one_and_mends_the_other)
+{
+    fast_recovery_of_0(w);
+    AT(w, 110 * MS);
+    ack(w, 10);
+    WRITE(w, 5 * MSS);
+    for (uint32_t i = 10; i < 15; i++)
+        out(w, i);
+    AT(w, 210 * MS);
+    IN(w, .flags = ACK, .seq = 1, .ack = at(10), .sack = {{at(0), at(1)}, {at(11), at(14)}});
+    out(w, 10);
+    QUIET(w);
+    assert_int_equal(wire_stats(w).fast_recoveries, 2);
+    assert_int_equal(wire_info(w).ssthresh, 5 * MSS / 2);
+    AT(w, 310 * MS);
+    sack(w, 15, 10, 11); /* that was a mistake, too */
+    assert_int_equal(wire_info(w).cwnd, 15 * MSS); /* and slow start goes on */
+    assert_true(wire_info(w).ssthresh > 10 * MSS);
+}
+
 SCENARIO(a_duplicate_reported_a_round_trip_later_undoes_nothing)
 {
     fast_recovery_of_0(w);
@@ -363,4 +384,5 @@ WIRE_MAIN(WIRE_TEST(after_a_delay_spike_new_data_shows_that_the_timeout_was_a_mi
           WIRE_TEST(one_new_segment_is_enough),
           WIRE_TEST(without_room_in_the_window_the_lost_goes_again),
           WIRE_TEST(a_duplicate_reported_when_recovery_is_over_undoes_it_as_well),
+          WIRE_TEST(a_late_report_of_a_duplicate_beside_a_new_loss_undoes_the_one_and_mends_the_other),
           WIRE_TEST(a_duplicate_reported_a_round_trip_later_undoes_nothing))
