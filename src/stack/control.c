@@ -35,7 +35,7 @@ static int do_ioctl(struct mytcp_stack *s, int fd, unsigned long request, int *a
     struct sock *k = fd_sock(s, fd);
     if (!k) return -EBADF;
     const struct tcb *t = &k->tcb;
-    uint32_t sent = min_u32(seq_len(t->snd_una, t->snd_nxt), t->sendq.len);
+    uint32_t sent = min_u32(tcb_in_flight(t), t->sendq.len);
     bool queue = request == FIONREAD || request == SIOCOUTQ || request == SIOCOUTQNSD;
     if (!queue && request != FIONBIO && request != SIOCATMARK) return -ENOTTY;
     if (queue && k->listener) return -EINVAL;

@@ -52,7 +52,7 @@ int mytcp_stats_get(mytcp_stack *s, struct mytcp_stats *stats)
 
 static uint32_t unacked_bytes(const struct tcb *t)
 {
-    return min_u32(seq_len(t->snd_una, t->snd_nxt), t->sendq.len);
+    return min_u32(tcb_in_flight(t), t->sendq.len);
 }
 
 enum { LINUX_CA_OPEN, LINUX_CA_DISORDER, LINUX_CA_CWR, LINUX_CA_RECOVERY, LINUX_CA_LOSS };

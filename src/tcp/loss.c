@@ -5,8 +5,6 @@
 
 enum { PROBE_DEFAULT_US = 1000000 }; /* RFC 8985 7.2 */
 
-static uint32_t in_flight(const struct tcb *t) { return seq_len(t->snd_una, t->snd_nxt); }
-
 static uint32_t current_mss(const struct tcb *t, const struct tcp_env *env)
 {
     return tcb_snd_mss(t, env, tcb_option_bytes(t));
@@ -41,7 +39,7 @@ static void begin_fast(struct tcb *t, struct tcp_env *env, uint32_t delivered_by
     struct cc_event event = tcb_cc_event(t, env);
     uint32_t prior_cwnd = t->cc.cwnd, prior_ssthresh = t->cc.ssthresh;
     /* what limited transmit sent beyond cwnd does not count (RFC 5681 3.2 step 2) */
-    event.flight_bytes = min_u32(in_flight(t), t->cc.cwnd);
+    event.flight_bytes = min_u32(tcb_in_flight(t), t->cc.cwnd);
     if (!reduced(t)) reduce(t, &event);
     recovery_enter_fast(&t->recovery, t->snd_una, t->snd_nxt, delivered_bytes, event.mss, t->sack_ok,
                         prior_cwnd, prior_ssthresh);
@@ -55,7 +53,6 @@ static void begin(struct tcb *t, struct tcp_env *env, uint32_t delivered_bytes)
     if (!tcp_path_probe_lost(t)) begin_fast(t, env, delivered_bytes);
     else (void)recovery_loss(&t->recovery); /* nor anything to tell */
     t->probe_at_us = TIME_NEVER;
-    t->mark |= MARK_LOOK;
 }
 
 /* Tell congestion control of what was found lost. */
@@ -89,7 +86,7 @@ void tcp_loss_rto(struct tcb *t, struct tcp_env *env)
     uint32_t prior_cwnd = t->cc.cwnd, prior_ssthresh = t->cc.ssthresh;
     struct recovery_ack now = moment(t, env);
     bool again = t->retries > 0; /* ssthresh keeps the first timeout's value (RFC 5681 3.1) */
-    event.flight_bytes = in_flight(t);
+    event.flight_bytes = tcb_in_flight(t);
     cc_on_rto(&t->cc, &event, again);
     t->cwr_due = t->ecn_ok;
     recovery_enter_rto(&t->recovery, t->snd_una, t->snd_nxt, &now, prior_cwnd,
@@ -114,7 +111,7 @@ void tcp_loss_arm_probe(struct tcb *t, struct tcp_env *env)
     t->probe_at_us = TIME_NEVER;
     if (!env->params.tail_loss_probe || !recovery_may_probe(&t->recovery, t->sack_ok)) return;
     uint64_t pto = t->rtt.srtt_us ? 2ull * t->rtt.srtt_us : PROBE_DEFAULT_US;
-    if (in_flight(t) <= current_mss(t, env)) pto += env->params.max_ack_delay_us;
+    if (tcb_in_flight(t) <= current_mss(t, env)) pto += env->params.max_ack_delay_us;
     t->probe_at_us = min_u64(env->now_us + pto, t->rexmt_at_us);
 }
 
@@ -143,7 +140,6 @@ static void advance(struct tcb *t, struct tcp_env *env, seq_t ack)
     if (t->urgent_snd && seq_leq(t->snd_up, t->snd_una)) t->urgent_snd = false;
     if (t->cwr_sent && seq_lt(t->cwr_seq, t->snd_una)) t->cwr_sent = false;
     t->event |= EVENT_WRITABLE;
-    t->mark |= MARK_LOOK;
 }
 
 /* RFC 6298 5.2, 5.3; a doubled timeout stays until there is a new measurement (5.7). */
@@ -154,7 +150,7 @@ static void restart_timers(struct tcb *t, struct tcp_env *env)
     t->persisting = false;
     if (t->soft_error) t->error = 0;
     t->soft_error = false;
-    if (!in_flight(t)) {
+    if (!tcb_in_flight(t)) {
         t->rexmt_at_us = t->unacked_us = t->probe_at_us = TIME_NEVER;
         return;
     }

@@ -284,7 +284,7 @@ uint32_t tcp_room_min(const struct tcb *t, const struct tcp_env *env, uint32_t p
 
 static bool out_new(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 {
-    uint32_t offset = seq_len(t->snd_una, t->snd_nxt);
+    uint32_t offset = tcb_in_flight(t);
     if (t->fin_sent) return false;
     uint32_t queued = t->sendq.len - offset;
     if (!queued && !t->fin_queued) return false;
@@ -321,7 +321,7 @@ static bool out_probe(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     t->mark &= (uint8_t)~MARK_PROBE;
     if (!t->persisting) return false; /* the window opened before the probe could go */
     uint64_t rexmt_at_us = t->rexmt_at_us; /* the persist timer goes on, whatever fill() does */
-    uint32_t offset = seq_len(t->snd_una, t->snd_nxt);
+    uint32_t offset = tcb_in_flight(t);
     uint32_t window = tcb_window_left(t, t->snd_nxt);
     begin(t, env, out);
     uint32_t mss = tcb_snd_mss(t, env, option_bytes(&out->seg));
@@ -354,7 +354,7 @@ static bool out_tail(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
     if (!recovery_may_probe(&t->recovery, t->sack_ok)) return false;
     begin(t, env, out);
     uint32_t mss = tcb_snd_mss(t, env, option_bytes(&out->seg));
-    uint32_t offset = seq_len(t->snd_una, t->snd_nxt);
+    uint32_t offset = tcb_in_flight(t);
     uint32_t queued = t->fin_sent ? 0 : t->sendq.len - offset;
     uint32_t n = min_u32(min_u32(queued, tcb_window_left(t, t->snd_nxt)), mss);
     bool fresh = n && recovery_reserve(&t->recovery, env->mem);
@@ -393,7 +393,7 @@ static bool out_ack(struct tcb *t, struct tcp_env *env, struct tcp_out *out)
 static void note_dry(struct tcb *t)
 {
     uint32_t pipe = tcb_pipe(t);
-    if (t->sendq.len > seq_len(t->snd_una, t->snd_nxt) || recovery_lost(&t->recovery)) return;
+    if (t->sendq.len > tcb_in_flight(t) || recovery_lost(&t->recovery)) return;
     if (pipe < t->cc.cwnd) recovery_ran_dry(&t->recovery, tcb_delivered(t), pipe);
 }
 

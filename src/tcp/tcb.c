@@ -109,7 +109,7 @@ struct cc_event tcb_cc_event(const struct tcb *t, const struct tcp_env *env)
                              .mss = tcb_snd_mss(t, env, tcb_option_bytes(t)),
                              .flight_bytes = tcb_pipe(t),
                              .una_bytes = t->bytes_acked,
-                             .nxt_bytes = t->bytes_acked + seq_len(t->snd_una, t->snd_nxt),
+                             .nxt_bytes = t->bytes_acked + tcb_in_flight(t),
                              .srtt_us = t->rtt.srtt_us,
                              .delivered = tcb_delivered(t),
                              .pipe_bytes = tcb_pipe(t),
@@ -133,7 +133,7 @@ struct tcp_bulk *tcb_bulk(struct tcb *t, const struct tcp_env *env)
 
 uint64_t tcb_bytes_sent(const struct tcb *t)
 {
-    uint32_t unacked = seq_len(t->snd_una, t->snd_nxt);
+    uint32_t unacked = tcb_in_flight(t);
     if (unacked && seq_eq(t->snd_una, t->iss)) unacked--; /* the SYN */
     if (unacked && t->fin_sent) unacked--;
     return t->bytes_acked + unacked + (t->bulk ? t->bulk->bytes_retx : 0);
@@ -146,6 +146,8 @@ uint32_t tcb_window_left(const struct tcb *t, seq_t from)
 }
 
 uint64_t tcb_delivered(const struct tcb *t) { return t->bytes_acked + recovery_sacked(&t->recovery); }
+
+uint32_t tcb_in_flight(const struct tcb *t) { return seq_len(t->snd_una, t->snd_nxt); }
 
 uint32_t tcb_pipe(const struct tcb *t) { return recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt); }
 
@@ -276,12 +278,14 @@ static const char *check_sequences(const struct tcb *t)
 {
     if (seq_gt(t->snd_una, t->snd_nxt)) return "tcb: SND.UNA beyond SND.NXT";
     if (seq_gt(t->snd_nxt, t->snd_max)) return "tcb: SND.NXT beyond what was ever sent";
-    if (seq_len(t->snd_una, t->snd_nxt) > t->sendq.len + t->fin_sent)
+    if (seq_lt(t->snd_una, t->snd_nxt) && !seq_eq(t->snd_nxt, t->snd_max))
+        return "tcb: a window probe beyond data in flight";
+    if (tcb_in_flight(t) > t->sendq.len + t->fin_sent)
         return "tcb: more in flight than is queued";
     if (seq_gt(t->rcv_nxt, t->rcv_adv)) return "tcb: RCV.NXT beyond the window";
     if (t->fin_sent && !t->fin_queued) return "tcb: FIN sent but not queued";
     if (t->fin_sent && !seq_eq(t->snd_nxt, t->snd_max)) return "tcb: more sent than the FIN";
-    if (t->fin_sent && t->sendq.len && seq_len(t->snd_una, t->snd_nxt) != t->sendq.len + 1)
+    if (t->fin_sent && t->sendq.len && tcb_in_flight(t) != t->sendq.len + 1)
         return "tcb: FIN sent before the data";
     return NULL;
 }

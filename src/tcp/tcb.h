@@ -299,8 +299,10 @@ struct tcp_bulk *tcb_bulk(struct tcb *t, const struct tcp_env *env);
 uint64_t tcb_bytes_sent(const struct tcb *t);
 /* What lies between `from` and the end of the peer's window. */
 uint32_t tcb_window_left(const struct tcb *t, seq_t from);
-/* Delivered so far, acknowledged or SACKed; and what is in flight. */
+/* Delivered so far, acknowledged or SACKed. */
 uint64_t tcb_delivered(const struct tcb *t);
+/* Sequence space sent and not acknowledged; and what of it is believed to be in the network. */
+uint32_t tcb_in_flight(const struct tcb *t);
 uint32_t tcb_pipe(const struct tcb *t);
 /* The window shift that lets a buffer of `bytes` be offered (RFC 7323 2.2). */
 uint8_t tcb_wscale_for(uint32_t bytes);

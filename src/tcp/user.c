@@ -21,7 +21,7 @@ void tcp_open_active(struct tcb *t, struct tcp_env *env, seq_t iss, uint32_t ts_
 uint32_t tcp_user_unsent(const struct tcb *t)
 {
     if (!tcb_sending(t)) return 0; /* not while opening: then nothing can go */
-    return t->sendq.len - min_u32(t->sendq.len, seq_len(t->snd_una, t->snd_nxt));
+    return t->sendq.len - min_u32(t->sendq.len, tcb_in_flight(t));
 }
 
 uint32_t tcp_user_send_room(const struct tcb *t)

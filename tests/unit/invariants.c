@@ -73,6 +73,7 @@ static void sequence_numbers_stand_in_their_order(void **state)
     (void)state;
     TCB_SAYS("SND.UNA beyond SND.NXT", rest, t.snd_una = seq_of(0));
     TCB_SAYS("SND.NXT beyond what was ever sent", rest, t.snd_nxt = seq_of(0));
+    TCB_SAYS("a window probe beyond data in flight", rest, t.snd_nxt = seq_of(0), t.snd_max = seq_of(1));
     TCB_SAYS("more in flight than is queued", rest, t.snd_nxt = t.snd_max = seq_of(0));
     TCB_SAYS("RCV.NXT beyond the window", rest, t.rcv_nxt = seq_of(8));
     TCB_SAYS("FIN sent but not queued", rest, t.fin_sent = true);
