@@ -122,6 +122,25 @@ static void what_was_sacked_and_then_acknowledged_leaves_nothing_behind(void **s
     end(&s);
 }
 
+/* 8985-6.2.1: of the last 150 s at least, and of 300 s at most */
+static void the_least_round_trip_is_forgotten_after_a_while(void **state)
+{
+    struct recovery r;
+    (void)state;
+    recovery_init(&r, seq_of(1));
+    recovery_measured(&r, 5000, 1000000);
+    recovery_measured(&r, 8000, 2000000);
+    assert_int_equal(recovery_min_rtt(&r), 5000);
+    recovery_measured(&r, 9000, 151000000);
+    assert_int_equal(recovery_min_rtt(&r), 5000);
+    recovery_measured(&r, 10000, 299000000);
+    assert_int_equal(recovery_min_rtt(&r), 5000);
+    recovery_measured(&r, 10000, 301000000);
+    assert_int_equal(recovery_min_rtt(&r), 9000);
+    recovery_measured(&r, 11000, 700000000);
+    assert_int_equal(recovery_min_rtt(&r), 11000);
+}
+
 /* 6582-5: `recover` does not wrap around to the future, however much goes without a loss */
 static void after_gigabytes_without_a_loss_three_duplicates_are_a_loss(void **state)
 {
@@ -237,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_pipe_is_what_is_in_flight_less_sacked_and_lost_plus_sent_again),
         cmocka_unit_test(what_was_sacked_and_then_acknowledged_leaves_nothing_behind),
+        cmocka_unit_test(the_least_round_trip_is_forgotten_after_a_while),
         cmocka_unit_test(after_gigabytes_without_a_loss_three_duplicates_are_a_loss),
         cmocka_unit_test(an_empty_network_gets_a_segment),
         cmocka_unit_test(a_segment_counts_as_delivered_when_the_ack_of_its_end_comes),

@@ -239,6 +239,27 @@ SCENARIO(in_a_small_window_each_goes_alone)
     out(w, 46, 1);
 }
 
+/* 5681-4.1: nothing new was written for longer than an RTO, but the flight is still being acknowledged */
+SCENARIO(who_still_hears_acks_is_not_idle_and_keeps_the_window)
+{
+    wire_passive(w);
+    WRITE(w, 10 * MSS);
+    out(w, 0, 10);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(10));
+    WRITE(w, 20 * MSS);
+    out(w, 10, 20);
+    for (uint32_t i = 1; i <= 5; i++) {
+        w->now_us += 100 * MS;
+        IN(w, .flags = ACK, .seq = 1, .ack = at(10 + i));
+        QUIET(w);
+    }
+    assert_true(wire_info(w).rto_us < 500 * MS);
+    assert_in_range(wire_info(w).cwnd, 21 * MSS, 25 * MSS);
+    WRITE(w, 5 * MSS);
+    out(w, 30, 5);
+}
+
 WIRE_MAIN(WIRE_TEST(slow_start_doubles_the_flight_each_round_trip_up_to_the_peers_window),
           WIRE_TEST(without_sack_each_duplicate_adds_a_segment_to_ssthresh_and_three),
           WIRE_TEST(with_sack_segments_with_data_and_other_windows_count_as_duplicates),
@@ -248,4 +269,5 @@ WIRE_MAIN(WIRE_TEST(slow_start_doubles_the_flight_each_round_trip_up_to_the_peer
           WIRE_TEST(what_is_claimed_from_the_left_edge_on_is_sent_again),
           WIRE_TEST(what_a_peer_reneged_on_comes_again_after_one_timeout),
           WIRE_TEST(in_congestion_avoidance_segments_go_in_pairs), WIRE_TEST(the_last_segment_waits_for_no_other),
-          WIRE_TEST(in_a_small_window_each_goes_alone))
+          WIRE_TEST(in_a_small_window_each_goes_alone),
+          WIRE_TEST(who_still_hears_acks_is_not_idle_and_keeps_the_window))

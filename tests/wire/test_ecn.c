@@ -437,6 +437,29 @@ SCENARIO(a_super_segment_in_is_marked_as_a_whole)
     OUT(w, .flags = ACK, .seq = 1, .ack = 1 + 20 * MSS);
 }
 
+/* The threshold of the algorithm before is nothing to one that has the window for itself. */
+SCENARIO(a_mark_after_a_change_to_bbr_leaves_the_window_to_it)
+{
+    w->config.sndbuf_bytes = 1 << 20;
+    passive(w);
+    WRITE(w, 400 * MSS);
+    assert_int_equal(sends(w, 1, 10), 0);
+    w->now_us += w->rtt_us;
+    IN(w, .flags = ACK | ECE, .seq = 1, .ack = 1 + 10 * MSS);
+    assert_int_equal(sends(w, 1 + 10 * MSS, 5), CWR);
+    assert_int_equal(wire_info(w).ssthresh, 5 * MSS);
+    assert_int_equal(mytcp_setsockopt(w->stack, w->fd, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3), 0);
+    for (int i = 0; i < 4; i++) {
+        wire_skip_to(w, w->now_us + w->rtt_us - w->mark_us);
+        IN(w, .flags = ACK, .seq = 1, .ack = wire_conn(w)->snd_high);
+    }
+    uint32_t cwnd = wire_info(w).cwnd;
+    assert_true(cwnd > 10 * MSS);
+    wire_skip_to(w, w->now_us + w->rtt_us - w->mark_us);
+    IN(w, .flags = ACK | ECE, .seq = 1, .ack = wire_conn(w)->una + MSS);
+    assert_true(wire_info(w).cwnd > cwnd / 2);
+}
+
 WIRE_MAIN(WIRE_TEST(a_peer_that_asks_gets_ecn_and_our_data_is_ect0),
           WIRE_TEST(a_syn_without_both_flags_is_answered_without_ece),
           WIRE_TEST(configured_away_it_is_refused),
@@ -461,4 +484,5 @@ WIRE_MAIN(WIRE_TEST(a_peer_that_asks_gets_ecn_and_our_data_is_ect0),
           WIRE_TEST(a_loss_is_told_by_cwr_on_the_first_new_data),
           WIRE_TEST(a_window_probe_has_neither_ect_nor_cwr),
           WIRE_TEST(cwr_goes_on_a_packet_of_its_own_before_super_segments),
-          WIRE_TEST(a_super_segment_in_is_marked_as_a_whole))
+          WIRE_TEST(a_super_segment_in_is_marked_as_a_whole),
+          WIRE_TEST(a_mark_after_a_change_to_bbr_leaves_the_window_to_it))

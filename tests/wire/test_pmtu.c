@@ -311,6 +311,22 @@ SCENARIO(a_quote_larger_than_the_device_is_taken_for_the_devices_size)
     assert_int_equal(wire_info(w).snd_mss, 1492 - 40);
 }
 
+/* 5927-7.2a: nor was what went behind it, for all that is in flight together */
+SCENARIO(a_notice_is_weighed_against_its_own_packet_and_not_the_flight)
+{
+    wire_passive(w);
+    wire_set(w, IPPROTO_TCP, TCP_NODELAY, 1);
+    WRITE(w, 960);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 960);
+    WRITE(w, 960);
+    struct wire_packet second = *OUT(w, .flags = ACK, .seq = 961, .ack = 1, .len = 960);
+    too_big(w, &second, 1000);
+    QUIET(w);
+    assert_int_equal(wire_info(w).snd_mss, MSS);
+    too_big(w, &second, 999);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 959);
+}
+
 WIRE_MAIN(WIRE_TEST(what_was_too_big_is_sent_again_in_smaller_segments),
           WIRE_TEST(repeated_notices_cause_one_round_of_retransmission),
           WIRE_TEST(the_path_mtu_never_goes_below_the_floor),
@@ -328,4 +344,5 @@ WIRE_MAIN(WIRE_TEST(what_was_too_big_is_sent_again_in_smaller_segments),
           WIRE_TEST(a_notice_of_less_than_what_has_arrived_counts_only_after_a_timeout),
           WIRE_TEST(a_path_that_grows_causes_no_retransmission),
           WIRE_TEST(a_plateau_that_is_the_packets_size_is_no_help),
-          WIRE_TEST(a_quote_larger_than_the_device_is_taken_for_the_devices_size))
+          WIRE_TEST(a_quote_larger_than_the_device_is_taken_for_the_devices_size),
+          WIRE_TEST(a_notice_is_weighed_against_its_own_packet_and_not_the_flight))

@@ -127,6 +127,24 @@ SCENARIO(what_was_discarded_is_reported_no_more)
     OUT(w, .flags = ACK, .seq = 1, .ack = at(4));
 }
 
+/* 28 octets a segment: two blocks take 20, and the third would leave no room for data */
+SCENARIO(on_a_narrow_path_blocks_leave_room_for_data)
+{
+    w->config.mss_min_bytes = 8;
+    w->peer.mss = 28;
+    wire_passive(w);
+    for (uint32_t n = 1; n <= 5; n += 2) {
+        segment(w, n);
+        static struct wire_packet p;
+        assert_true(wire_poll(w, &p));
+        assert_true(p.len <= 68);
+    }
+    WRITE(w, 16);
+    for (uint32_t seq = 1; seq < 17; seq += 8)
+        OUT(w, .flags = ACK, .seq = seq, .ack = 1, .len = 8, .sack = {{at(5), at(6)}, {at(3), at(4)}});
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(one_hole_is_reported_by_one_growing_block),
           WIRE_TEST(several_holes_are_reported_most_recent_first),
           WIRE_TEST(with_timestamps_three_blocks_fit),
@@ -134,4 +152,5 @@ WIRE_MAIN(WIRE_TEST(one_hole_is_reported_by_one_growing_block),
           WIRE_TEST(it_is_not_offered_when_it_is_configured_away),
           WIRE_TEST(data_segments_carry_blocks_and_stay_within_the_mtu),
           WIRE_TEST(the_block_of_a_fin_behind_a_hole_covers_it),
-          WIRE_TEST(what_was_discarded_is_reported_no_more))
+          WIRE_TEST(what_was_discarded_is_reported_no_more),
+          WIRE_TEST(on_a_narrow_path_blocks_leave_room_for_data))

@@ -144,6 +144,21 @@ SCENARIO(a_hard_error_ends_an_open_that_crossed_another)
     QUIET(w);
 }
 
+/* 9293-SA-SYNSENT-9: the peer's SYN has told its window, but an octet and the FIN behind it wait all the same */
+SCENARIO(data_and_fin_wait_until_the_crossed_syns_are_acknowledged)
+{
+    wire_syn_sent(w);
+    WRITE(w, 1);
+    struct wire_segment syn = wire_peer_syn(w, SYN, 0);
+    wire_in(w, __FILE__, __LINE__, &syn);
+    OUT(w, .flags = SYN | ACK, .seq = 0, .ack = 1);
+    assert_int_equal(mytcp_shutdown(w->stack, w->fd, SHUT_WR), 0);
+    QUIET(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = 1);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(crossing_syns_are_answered_and_the_syn_ack_establishes),
           WIRE_TEST(crossing_syns_are_answered_and_a_bare_ack_establishes),
           WIRE_TEST(options_are_negotiated_in_crossing_syns),
@@ -154,4 +169,5 @@ WIRE_MAIN(WIRE_TEST(crossing_syns_are_answered_and_the_syn_ack_establishes),
           WIRE_TEST(closing_in_syn_received_sends_the_fin_when_established),
           WIRE_TEST(it_gives_up_in_the_end),
           WIRE_TEST(a_socket_that_connects_to_itself_fails_in_the_end),
-          WIRE_TEST(a_hard_error_ends_an_open_that_crossed_another))
+          WIRE_TEST(a_hard_error_ends_an_open_that_crossed_another),
+          WIRE_TEST(data_and_fin_wait_until_the_crossed_syns_are_acknowledged))

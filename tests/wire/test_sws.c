@@ -210,6 +210,25 @@ SCENARIO(a_clamped_window_opens_by_halves)
     }
 }
 
+/* 9293-GEN-26 (4): what goes must be remembered */
+SCENARIO(a_small_window_waits_for_the_next_turn_if_there_is_no_memory)
+{
+    wire_passive(w);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = WND_ZERO);
+    WRITE(w, 10 * MSS);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = 512);
+    QUIET(w);
+    MARK(w);
+    w->fail_from = w->allocs + 1;
+    AT(w, 300 * MS);
+    QUIET(w);
+    w->fail_from = 0;
+    QUIET(w);
+    AT(w, 900 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 512);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(one_byte_segments_cannot_push_the_window_beyond_the_buffer),
           WIRE_TEST(the_sender_waits_for_a_window_worth_a_segment),
           WIRE_TEST(a_small_window_is_used_after_a_while),
@@ -219,4 +238,5 @@ WIRE_MAIN(WIRE_TEST(one_byte_segments_cannot_push_the_window_beyond_the_buffer),
           WIRE_TEST(a_smaller_receive_buffer_does_not_take_back_what_was_offered),
           WIRE_TEST(half_a_buffer_read_is_announced_at_once_and_a_byte_less_is_not),
           WIRE_TEST(a_segment_read_of_a_full_buffer_is_announced_at_once_and_a_byte_less_is_not),
-          WIRE_TEST(a_clamped_window_opens_by_halves))
+          WIRE_TEST(a_clamped_window_opens_by_halves),
+          WIRE_TEST(a_small_window_waits_for_the_next_turn_if_there_is_no_memory))

@@ -423,6 +423,19 @@ SCENARIO(a_probes_octet_is_acknowledged_while_the_last_loss_may_still_be_undone)
     assert_int_equal(wire_info(w).ssthresh, 5 * MSS / 2);
 }
 
+/* Of the octet that probed the window nothing is known: it goes again, with what follows. */
+SCENARIO(a_small_window_that_opens_after_a_probe_is_filled_from_its_octet_on)
+{
+    shut_by_peer(w);
+    AT(w, 300 * MS);
+    probe(w, 1);
+    IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = 512);
+    QUIET(w);
+    AT(w, 600 * MS);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 512);
+    QUIET(w);
+}
+
 WIRE_MAIN(WIRE_TEST(a_zero_window_is_probed_after_an_rto_and_then_with_backoff),
           WIRE_TEST(a_window_that_opens_lets_data_go_at_once),
           WIRE_TEST(the_answer_to_a_probe_opens_the_window),
@@ -446,4 +459,5 @@ WIRE_MAIN(WIRE_TEST(a_zero_window_is_probed_after_an_rto_and_then_with_backoff),
           WIRE_TEST(a_fin_waits_for_room_behind_data_that_fills_the_window),
           WIRE_TEST(what_a_timeout_lost_waits_while_the_window_is_shut),
           WIRE_TEST(a_probe_needs_no_memory),
-          WIRE_TEST(a_probes_octet_is_acknowledged_while_the_last_loss_may_still_be_undone))
+          WIRE_TEST(a_probes_octet_is_acknowledged_while_the_last_loss_may_still_be_undone),
+          WIRE_TEST(a_small_window_that_opens_after_a_probe_is_filled_from_its_octet_on))
