@@ -46,13 +46,13 @@ no_sack() {
 no_scaling() {
     with tcp_window_scaling=0
     both 2000000 +ts +sack -wscale:
-    both_full 8000000
+    both_full 40000000
 }
 
 nothing() {
     with tcp_timestamps=0 tcp_sack=0 tcp_window_scaling=0
     both 2000000 -ts -sack -wscale:
-    both_full 8000000
+    both_full 40000000
 }
 
 no_scaling_under_loss() {
@@ -79,6 +79,7 @@ ecn_on() { ecn 1 +ecnseen +ecnseen; }
 ecn_if_asked() { ecn 2 -ecn +ecnseen; }
 ecn_accurate() { ecn 3 +ecn +ecn; } # RFC 9768 falls back to that of RFC 3168
 
+# 7413-4.2a
 fast_open() {
     have curl
     serve --pcap "$tmp/f.pcap"
@@ -97,14 +98,14 @@ fast_open() {
 tiny_buffers() { # the smallest that SO_RCVBUF and SO_SNDBUF allow
     with "tcp_rmem=2304 2304 2304" "tcp_wmem=4608 4608 4608"
     both 300000 -rcvmss:1448
-    both_full 1000000
+    both_full 3000000
 }
 
 tiny_buffers_and_odd_windows() {
     with tcp_shrink_window=1 tcp_adv_win_scale=-2 tcp_workaround_signed_windows=1 \
         tcp_moderate_rcvbuf=0 "tcp_rmem=4096 4096 4096" "tcp_wmem=4096 4096 4096"
     both 300000
-    both_full 1000000
+    both_full 3000000
 }
 
 tiny_buffers_at_both_ends() {

@@ -9,7 +9,7 @@ at_mtu() {
     same "MTU of tun0" "$mtu" "$(ip -o link show tun0 | sed 's/.* mtu \([0-9]*\) .*/\1/')"
     talk "$bytes" nc -N -w 20 "$ip" 7
     info_has "$@"
-    timeout 20 "$live" echo-full "$ip" 7 20000000
+    timeout 20 "$live" echo-full "$ip" 7 40000000
     stop
     kernel_server 7:echo
     talk "$bytes" "$nc_tool" --mtu "$mtu" --tun tun0 --ip "$ip" --host "$host/$net" "$host" 7
@@ -43,6 +43,20 @@ mtu_1492_plain() { without_offload 1492 1000000; }
 mtu_1500_plain() { without_offload 1500 1000000; }
 mtu_9000_plain() { without_offload 9000 2000000; }
 mtu_65535_plain() { without_offload 65535 2000000; }
+
+# G086, G238: two hundred windows each way, all smaller than a segment may be. If each waited for a
+# delayed ACK or a probe, that would take too long for `talk`.
+small_windows() {
+    local small=(--mtu 65535 --set rcvbuf_bytes=20000 --set rcvbuf_max_bytes=20000
+        --set sndbuf_bytes=20000 --set sndbuf_max_bytes=20000)
+    with "tcp_rmem=4096 8192 16384" "tcp_wmem=4096 8192 16384"
+    serve "${small[@]}"
+    talk 4000000 nc -N -w 20 "$ip" 7
+    stop
+    kernel_server 7:echo
+    talk 4000000 "$nc_tool" "${small[@]}" --tun tun0 --ip "$ip" --host "$host/$net" "$host" 7
+    ended_well
+}
 
 # Linux sends segments of 48 bytes at least, in packets of 88: in fragments, where 68 is the most.
 # We send what fits.
@@ -78,6 +92,7 @@ changing() { # FILE
     } <"$1"
 }
 
+# V07
 changes_for_the_server() {
     serve
     feed=changing
@@ -86,6 +101,7 @@ changes_for_the_server() {
     ended_well
 }
 
+# V07
 changes_for_the_client() {
     kernel_server 7:echo
     feed=changing
@@ -106,6 +122,7 @@ it "an MTU of 1492 without offloads carries echoes both ways" mtu_1492_plain
 it "an MTU of 1500 without offloads carries echoes both ways" mtu_1500_plain
 it "an MTU of 9000 without offloads carries echoes both ways" mtu_9000_plain
 it "an MTU of 65535 without offloads carries echoes both ways" mtu_65535_plain
+it "at an MTU of 65535 windows smaller than a segment do not stall" small_windows
 it "at an MTU of 68 what the kernel sends in fragments arrives whole" in_fragments
 it "the MTU may change in the middle of an echo by a kernel's client" changes_for_the_server
 it "the MTU may change in the middle of an echo by our client" changes_for_the_client
