@@ -80,24 +80,27 @@ mytcp_stack *mytcp_create(const struct mytcp_config *config, uint64_t now_us)
     return NULL;
 }
 
-/* One connection of any kind goes. */
-static bool note_node(void *ctx, struct table_node *link)
+/* Who goes on though its descriptor is closed. Nobody waits for it to be ready. */
+static bool list_orphan(void *ctx, struct table_node *link)
 {
-    *(struct node **)ctx = (struct node *)link;
-    return false;
+    struct sock **list = ctx, *k = sock_of((struct node *)link);
+    k->ready_next = *list;
+    *list = k;
+    return true;
 }
 
 static void free_connections(struct mytcp_stack *s)
 {
     for (uint32_t i = 0; i < s->fd_used; i++) {
         struct sock *k = s->fds[i / FD_BLOCK][i % FD_BLOCK].sock;
-        if (k) sock_free(s, k);
+        if (k) sock_free(s, k); /* half-open ones go with their listeners */
     }
-    while (s->conns.count) {
-        struct node *n = NULL;
-        table_walk(&s->conns, note_node, &n);
-        if (n->kind == NODE_SOCK) sock_free(s, sock_of(n));
-        else tw_free(s, tw_of(n)); /* half-open ones went with their listeners */
+    while (s->tw_head) tw_free(s, s->tw_head);
+    struct sock *orphans = NULL;
+    table_walk(&s->conns, list_orphan, &orphans);
+    for (struct sock *next; orphans; orphans = next) {
+        next = orphans->ready_next;
+        sock_free(s, orphans);
     }
 }
 
