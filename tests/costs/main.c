@@ -1,7 +1,8 @@
 /* What a packet costs under attack, from 10^2 to 10^6 of what the attacker piles up: nanoseconds (the
  * median), or, linked with a core compiled with -fsanitize-coverage=trace-pc, steps (mean/largest),
  * which are the basic blocks gone through and the same on every run. There it asserts that the mean at
- * the end is at most twice that at 10^2, give or take 50, and that no packet takes more than STEPS_MAX.
+ * the end is at most twice that at 10^2, give or take 50, that no packet takes more than STEPS_MAX,
+ * and the stack's end no more than END_MAX for each of what was piled up.
  * `costs [LARGEST]`, by default 1000000; TAP. An ACK may find all lost that is in flight, once for each time it
  * was sent: of attacks by SACK the mean alone is bounded. */
 #include <arpa/inet.h>
@@ -19,9 +20,10 @@ void __sanitizer_cov_trace_pc(void)
     steps++;
 }
 
-enum { SYN = 2, ACK = 16, MEASURED = 2000, MSS = 88, STEPS_MAX = 20000 };
+enum { FIN = 1, SYN = 2, ACK = 16, MEASURED = 2000, MSS = 88, STEPS_MAX = 20000, END_MAX = 500 };
 
 static mytcp_stack *stack;
+static int listener;
 static uint64_t now_us;
 static uint8_t packet[200];
 static struct {
@@ -103,16 +105,16 @@ static void begin(void (*set)(struct mytcp_config *c))
     set(&config);
     now_us = 1000000;
     stack = mytcp_create(&config, now_us);
-    int fd = mytcp_socket(stack, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    mytcp_bind(stack, fd, (struct sockaddr *)&a, sizeof(a));
-    mytcp_listen(stack, fd, 1 << 20);
+    listener = mytcp_socket(stack, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    mytcp_bind(stack, listener, (struct sockaddr *)&a, sizeof(a));
+    mytcp_listen(stack, listener, 1 << 20);
 }
 
-static int connected(void)
+static int connected_from(uint32_t src, uint16_t port)
 {
     static const uint8_t options[12] = {2, 4, 0, MSS, 4, 2, 1, 1, 3, 3, 14, 1};
-    h.src = 0x0b000001;
-    h.port = 1000;
+    h.src = src;
+    h.port = port;
     h.seq = h.ack = 0;
     h.wnd = 65535;
     h.flags = SYN;
@@ -123,11 +125,12 @@ static int connected(void)
     h.ack = our_iss + 1;
     give(NULL, 0, 0);
     take();
-    for (int fd = 0;; fd++) { /* the listener's descriptor is among the first few */
-        int got = mytcp_accept(stack, fd, NULL, NULL, SOCK_NONBLOCK);
-        if (got >= 0)
-            return got;
-    }
+    return mytcp_accept(stack, listener, NULL, NULL, SOCK_NONBLOCK);
+}
+
+static int connected(void)
+{
+    return connected_from(0x0b000001, 1000);
 }
 
 /* ---- the attacks: how n is piled up, and one packet more ---- */
@@ -157,6 +160,42 @@ static void flood(uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         syn_any(i);
+}
+
+/* One that we close first. */
+static void leave(uint32_t i)
+{
+    mytcp_close(stack, connected_from(0x0b000001 + (i >> 14), (uint16_t)(1000 + (i & 0x3fff))));
+    take();
+}
+
+static void leave_many(uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        leave(i);
+}
+
+static uint32_t past; /* connections that have come and gone */
+
+static void come_and_go(uint32_t i)
+{
+    (void)i;
+    leave(past++);
+    h.flags = FIN | ACK;
+    h.ack = our_iss + 2;
+    give(NULL, 0, 0);
+    take();
+}
+
+static void past_many(uint32_t n)
+{
+    for (past = 0; past < n;)
+        come_and_go(past);
+}
+
+static void remembering(struct mytcp_config *c)
+{
+    c->time_wait_max = c->sockets_max = 1 << 20;
 }
 
 static void wide(struct mytcp_config *c)
@@ -303,6 +342,8 @@ static const struct attack {
 } attacks[] = {
     {"R01", "SYN, n half-open", plain, flood, syn_any, false},
     {"R01c", "SYN by cookie, n before", cookies, flood, syn_any, false},
+    {"R08", "connection and close, n in TIME-WAIT", remembering, past_many, come_and_go, false},
+    {"R08o", "SYN, n closed and not acknowledged", remembering, leave_many, syn_any, false},
     {"R09", "1-byte segment among n ranges", unlimited, scatter, anywhere, false},
     {"R09u", "1-byte segment behind n ranges", unlimited, ascend, above, false},
     {"R09d", "1-byte segment before n, one gives way", wide, descend, below, false},
@@ -319,6 +360,7 @@ static int compare(const void *a, const void *b)
 
 struct cost {
     double median_ns, mean_steps, max_steps;
+    double end_steps; /* to destroy the stack, for each of n */
 };
 
 /* U1, G117: what one packet costs when n of the same kind came before. */
@@ -342,7 +384,9 @@ static struct cost measure(const struct attack *a, uint32_t n)
     }
     qsort(ns, count, sizeof(ns[0]), compare);
     c.median_ns = (double)ns[count / 2];
+    uint64_t before = steps;
     mytcp_destroy(stack);
+    c.end_steps = (double)(steps - before) / n;
     return c;
 }
 
@@ -361,12 +405,13 @@ int main(int argc, char **argv)
             first = n == 100 ? last : first;
             worst = last.max_steps > worst ? last.max_steps : worst;
             if (steps)
-                printf("  %6.0f/%-6.0f", last.mean_steps, last.max_steps);
+                printf("  %6.0f/%-6.0f %3.0f", last.mean_steps, last.max_steps, last.end_steps);
             else
                 printf("  %6.0f ns", last.median_ns);
             fflush(stdout);
         }
         bool flat = last.mean_steps <= 2 * first.mean_steps + 50;
+        flat &= last.end_steps <= END_MAX;
         flat &= attacks[i].amortised || worst <= STEPS_MAX;
         printf("\n%s %u - %s is flat\n", flat ? "ok" : "not ok", i + 1, attacks[i].id);
         bad += !flat;

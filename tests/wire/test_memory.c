@@ -341,6 +341,26 @@ SCENARIO(after_a_connection_memory_is_as_before)
     assert_int_equal(wire_stats(w).sockets, 1);
 }
 
+/* U5: also what goes on without its socket */
+SCENARIO(a_stack_that_ends_gives_all_memory_back_whoever_still_closes)
+{
+    w->rtt_us = 1 * MS;
+    for (int i = 0; i < 6; i++) {
+        w->peer_port++;
+        wire_passive(w);
+        assert_int_equal(mytcp_close(w->stack, w->fd), 0);
+        OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
+        if (i % 2)
+            continue;
+        IN(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
+        OUT(w, .flags = ACK, .seq = 2, .ack = 2);
+    }
+    assert_int_equal(wire_stats(w).sockets, 1 + 3);
+    assert_int_equal(wire_stats(w).time_wait, 3);
+    wire_stop(w);
+    assert_int_equal(w->held_bytes, 0);
+}
+
 /* the tables' share included; the budget is 512, the goal 320 */
 SCENARIO(an_idle_connection_holds_576_bytes_at_most)
 {
@@ -387,5 +407,6 @@ WIRE_MAIN(WIRE_TEST(any_single_allocation_may_fail_and_all_bytes_arrive),
           WIRE_TEST(data_for_which_there_is_no_memory_is_refused_with_an_ack),
           WIRE_TEST(syn_floods_stay_below_the_ceiling_and_a_connection_goes_on),
           WIRE_TEST(after_a_connection_memory_is_as_before),
+          WIRE_TEST(a_stack_that_ends_gives_all_memory_back_whoever_still_closes),
           WIRE_TEST(an_idle_connection_holds_576_bytes_at_most),
           WIRE_TEST(the_same_inputs_give_the_same_digest))
