@@ -11,7 +11,7 @@
 
 /* ---- Reno ---- */
 
-/* 5681-3.1i, 5681-3.1j */
+/* 9293-MUST-19, 5681-3.1i, 5681-3.1j */
 static void reno_starts_slowly_to_ssthresh_and_adds_a_segment_a_window_after_it(void **state)
 {
     struct flow f;

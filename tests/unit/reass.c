@@ -179,6 +179,7 @@ static void a_first_fragment_holds_the_whole_tcp_header(void **state)
         }
 }
 
+/* 1858-1 */
 static void a_tcp_fragment_at_offset_8_is_dropped(void **state)
 {
     struct fragments *w = *state;

@@ -124,6 +124,7 @@ static void one_source_holds_at_most_half_of_the_bytes(void **state)
     assert_completes(w, 24, 8, false, 32); /* untouched by the flood */
 }
 
+/* 1122-3.3.2d */
 static void room_for_the_whole_datagram_is_made_within_the_limit(void **state)
 {
     struct fragments *w = *state;

@@ -313,6 +313,18 @@ SCENARIO(the_diffserv_field_is_0_unless_set)
     assert_int_equal(OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10)->bytes[1], 0);
 }
 
+/* 1122-3.4: so is the TTL, in what a connection sends and in answers of none; wire_check.c looks */
+SCENARIO(the_configured_ttl_is_in_all_that_goes)
+{
+    w->config.ttl = 9;
+    wire_passive(w);
+    WRITE(w, 10);
+    assert_int_equal(OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 10)->bytes[8], 9);
+    w->our_port++;
+    IN(w, .flags = ACK, .seq = 1, .ack = 1);
+    assert_int_equal(OUT(w, .flags = RST, .seq = 1)->bytes[8], 9);
+}
+
 /* 9293-MUST-48, 9293-SHLD-21, 9293-SHLD-22, 9293-SHLD-23, 1122-3.4: the Diffserv field is the application's, in
  * every segment, and may change */
 SCENARIO(ip_tos_is_in_all_that_a_connection_sends)
@@ -355,4 +367,5 @@ WIRE_MAIN(WIRE_TEST(io_checks_its_pointers_and_lengths),
           WIRE_TEST(poll_and_wait_check_their_arguments), WIRE_TEST(wait_reports_what_is_watched),
           WIRE_TEST(an_error_is_reported_once),
           WIRE_TEST(the_diffserv_field_is_0_unless_set),
+          WIRE_TEST(the_configured_ttl_is_in_all_that_goes),
           WIRE_TEST(ip_tos_is_in_all_that_a_connection_sends))

@@ -185,6 +185,9 @@ SCENARIO(an_urgent_pointer_with_the_window_shut_takes_no_memory)
         IN(w, .flags = URG | ACK, .seq = wire_conn(w)->ack_high, .ack = 1,
            .urg = (uint16_t)(65535 - 65 * i));
         assert_int_equal(answers(w), 0);
+        IN(w, .flags = URG | ACK, .seq = wire_conn(w)->ack_high, .ack = 1, .len = 1000,
+           .garbage = true, .urg = (uint16_t)(65535 - 65 * i)); /* nor is text beyond the window */
+        assert_int_equal(answers(w), 1);
     }
     assert_int_equal(wire_stats(w).memory_bytes, held);
 }

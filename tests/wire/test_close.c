@@ -391,11 +391,17 @@ SCENARIO(an_abort_sends_a_rst_except_where_the_peer_knows_already)
 /* 9293-GEN-21, G185, G191, U13 */
 SCENARIO(readiness_follows_the_close)
 {
+    struct mytcp_event event;
     wire_passive(w);
     assert_int_equal(wire_ready(w, w->fd), POLLOUT);
+    assert_int_equal(mytcp_watch(w->stack, w->fd, POLLIN | POLLRDHUP | MYTCP_ET, 1), 0);
+    assert_int_equal(mytcp_wait(w->stack, &event, 1, 0), 0);
     IN(w, .flags = FIN | ACK, .seq = 1, .ack = 1);
     OUT(w, .flags = ACK, .seq = 1, .ack = 2);
     assert_int_equal(wire_ready(w, w->fd), POLLIN | POLLOUT | POLLRDHUP);
+    assert_int_equal(mytcp_wait(w->stack, &event, 1, 0), 1); /* the end is an event, once */
+    assert_int_equal(event.events, POLLIN | POLLRDHUP);
+    assert_int_equal(mytcp_wait(w->stack, &event, 1, 0), 0);
     assert_int_equal(mytcp_shutdown(w->stack, w->fd, SHUT_WR), 0);
     OUT(w, .flags = FIN | ACK, .seq = 1, .ack = 2);
     assert_int_equal(wire_ready(w, w->fd), POLLIN | POLLOUT | POLLRDHUP | POLLHUP);
@@ -422,6 +428,9 @@ SCENARIO(an_unacceptable_segment_draws_an_ack_in_every_closing_state)
         w->peer_port++;
         states[i](w);
         IN(w, .flags = ACK, .seq = (uint32_t)-3000, .ack = 1, .len = 100, .garbage = true);
+        OUT(w, .flags = ACK, .seq = seq[i], .ack = nxt[i]);
+        QUIET(w);
+        IN(w, .flags = ACK, .seq = nxt[i], .ack = seq[i] + 1);
         OUT(w, .flags = ACK, .seq = seq[i], .ack = nxt[i]);
         QUIET(w);
         IN(w, .flags = RST, .seq = nxt[i]);

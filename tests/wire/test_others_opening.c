@@ -57,6 +57,19 @@ SCENARIO(connect_tells_the_error_of_this_attempt)
     assert_int_equal(wire_so_error(w), 0);
 }
 
+/* G021: nor is it left of an attempt that was dissolved, though nobody asked for it */
+SCENARIO(an_attempt_begins_without_the_error_of_the_one_before)
+{
+    struct sockaddr_in to = wire_sockaddr(w->peer_addr, w->peer_port);
+    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    wire_syn_sent(w);
+    assert_int_equal(mytcp_connect(w->stack, w->fd, &nowhere, sizeof(nowhere)), 0);
+    assert_true(wire_ready(w, w->fd) & POLLERR); /* ECONNRESET */
+    FAILS(w, mytcp_connect(w->stack, w->fd, (struct sockaddr *)&to, sizeof(to)), EINPROGRESS);
+    assert_int_equal(wire_ready(w, w->fd), 0);
+    assert_int_equal(wire_so_error(w), 0);
+}
+
 /* G027: whose listener has gone: an ACK and an ICMP error about the SYN-ACK find nobody */
 SCENARIO(what_comes_for_a_handshake_without_its_listener_finds_nobody)
 {
@@ -223,6 +236,7 @@ SCENARIO(gauges_come_back_to_zero)
 WIRE_MAIN(WIRE_TEST(a_bound_socket_that_does_not_listen_answers_nothing),
           WIRE_TEST(a_third_ack_without_timestamps_does_without_them),
           WIRE_TEST(connect_tells_the_error_of_this_attempt),
+          WIRE_TEST(an_attempt_begins_without_the_error_of_the_one_before),
           WIRE_TEST(what_comes_for_a_handshake_without_its_listener_finds_nobody),
           WIRE_TEST(the_trace_is_kept_from_the_first_syn_on),
           WIRE_TEST(the_trace_of_what_ended_says_so_though_somebody_listens_there),

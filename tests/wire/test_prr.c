@@ -150,6 +150,16 @@ SCENARIO(at_the_end_cwnd_is_ssthresh_though_a_retransmission_was_lost)
     assert_int_equal(wire_stats(w).rto_expired, 0);
 }
 
+/* 9937-3: the originals of most arrive before it is their turn to go again: three went, 5 are in
+ * flight */
+SCENARIO(an_end_that_comes_early_lifts_cwnd_to_ssthresh)
+{
+    fifteen_lost(w);
+    w->now_us += 100 * MS;
+    IN(w, .flags = ACK, .seq = 1, .ack = at(22));
+    assert_int_equal(wire_info(w).cwnd, 10 * MSS);
+}
+
 /* A short segment delivered lets a whole one go, and a round trip is saved. */
 SCENARIO(the_short_last_segment_counts_for_a_whole_one)
 {
@@ -169,7 +179,8 @@ SCENARIO(the_short_last_segment_counts_for_a_whole_one)
     QUIET(w);
 }
 
-/* 6937-1: DeliveredData is what arrived, not what the ACK number passes over: four of ten had been SACKed */
+/* 6937-1: DeliveredData is what arrived, not what the ACK number passes over: four of ten had
+ * been SACKed. 6937-4: and no more goes than ssthresh has room for */
 SCENARIO(what_was_sacked_before_lets_nothing_go_when_it_is_acknowledged)
 {
     twenty_in_flight(w, 40); /* 0 to 5 and 10 to 15 are lost */
@@ -209,6 +220,7 @@ WIRE_MAIN(WIRE_TEST(one_loss_of_twenty_halves_the_rate_and_keeps_the_clock),
           WIRE_TEST(an_ack_that_tells_of_more_loss_lets_nothing_grow),
           WIRE_TEST(a_mass_of_losses_is_no_burst),
           WIRE_TEST(at_the_end_cwnd_is_ssthresh_though_a_retransmission_was_lost),
+          WIRE_TEST(an_end_that_comes_early_lifts_cwnd_to_ssthresh),
           WIRE_TEST(the_short_last_segment_counts_for_a_whole_one),
           WIRE_TEST(what_was_sacked_before_lets_nothing_go_when_it_is_acknowledged),
           WIRE_TEST(divided_acks_in_recovery_gain_nothing))

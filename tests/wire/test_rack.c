@@ -69,6 +69,28 @@ SCENARIO(three_sacked_segments_need_no_waiting)
     QUIET(w);
 }
 
+/* 8985-6.2.4a: nor does one in recovery: 0 and 9 are lost, and then one of two new ones */
+SCENARIO(in_recovery_one_sacked_segment_needs_no_waiting)
+{
+    wire_passive(w);
+    spaced(w, 0, 10);
+    WRITE(w, 2 * MSS);
+    AT(w, 103 * MS);
+    sack(w, 0, 1, 4);
+    out(w, 0);
+    out(w, 10);
+    AT(w, 108 * MS);
+    sack(w, 0, 1, 9);
+    out(w, 11);
+    AT(w, 203 * MS);
+    ack(w, 9);
+    out(w, 9);
+    AT(w, 208 * MS);
+    sack(w, 9, 11, 12);
+    out(w, 10);
+    QUIET(w);
+}
+
 /* 0 arrives late, after 1: reordering is seen. Ends at 200 ms, with 2 segments acknowledged. */
 static void reordering(struct wire *w)
 {
@@ -459,6 +481,7 @@ SCENARIO(the_timer_finds_losses_after_a_timeout_as_well)
 WIRE_MAIN(WIRE_TEST(fewer_than_three_sacked_segments_wait_for_a_quarter_of_the_least_rtt),
           WIRE_TEST(the_timer_waits_for_the_latest_of_the_overdue),
           WIRE_TEST(three_sacked_segments_need_no_waiting),
+          WIRE_TEST(in_recovery_one_sacked_segment_needs_no_waiting),
           WIRE_TEST(where_reordering_was_seen_even_three_wait),
           WIRE_TEST(where_reordering_was_seen_the_window_grows_by_what_is_sacked),
           WIRE_TEST(blocks_in_one_ack_are_no_reordering),

@@ -18,7 +18,7 @@ SCENARIO(a_segment_without_ack_to_a_closed_port_draws_rst_ack_behind_it)
     assert_int_equal(wire_stats(w).reset_out, sizeof(cases) / sizeof(*cases));
 }
 
-/* 9293-SA-CLOSED-3: <SEQ=SEG.ACK>, no ACK flag */
+/* 9293-SA-CLOSED-3, 9293-GEN-12: <SEQ=SEG.ACK>, no ACK flag */
 SCENARIO(a_segment_with_ack_to_a_closed_port_draws_rst_with_its_ack_number)
 {
     static const unsigned flags[] = {ACK, SYN | ACK, FIN | ACK, PSH | ACK, URG | ACK};

@@ -10,6 +10,7 @@ static void crossed(struct wire *w)
         .mss = 1460); /* 9293-SA-SYNSENT-11: our first ISS */
     QUIET(w);
     STATE(w, TCP_SYN_RECV);
+    assert_int_equal(wire_info(w).snd_wnd, UINT16_MAX); /* the SYN's, which is not scaled */
 }
 
 /* 9293-MUST-10, 9293-GEN-9, S02 */

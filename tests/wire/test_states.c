@@ -153,7 +153,15 @@ SCENARIO(every_state_is_told_by_its_name)
     IN(w, .flags = ACK, .seq = 1, .ack = 1);
     named(w, w->fd, TCP_ESTABLISHED, "ESTABLISHED");
     assert_int_equal(wire_info(w).rto_us, w->config.rto_initial_us);
-    IN(w, .flags = RST, .seq = 1);
+    WRITE(w, 1000);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .len = 1000);
+    IN(w, .flags = ACK, .seq = 1, .ack = 601, .len = 10, .wnd = 12800);
+    struct mytcp_conn_info c = wire_info(w);
+    assert_true(c.snd_una - c.iss == 601 && c.snd_nxt - c.iss == 1001 && c.rcv_nxt - c.irs == 11);
+    assert_true(c.snd_wnd == 12800 && c.recv_queued == 10);
+    assert_true(c.send_queued == 400 && c.send_unacked == 400);
+    assert_true(c.bytes_acked == 600 && c.bytes_received == 10 && c.bytes_sent == 1000);
+    IN(w, .flags = RST, .seq = 11);
     named(w, w->fd, TCP_CLOSE, "CLOSED");
     assert_int_equal(mytcp_close(w->stack, w->fd), 0);
     for (unsigned i = 0; i < STATES; i++) {

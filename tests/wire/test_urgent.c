@@ -149,6 +149,15 @@ SCENARIO(urg_on_empty_segments_and_on_fin_is_harmless)
     STATE(w, TCP_CLOSE_WAIT);
 }
 
+/* P10: not even the octet that the segment begins with, which is yet to come */
+SCENARIO(a_pointer_of_0_marks_nothing)
+{
+    wire_passive(w);
+    IN(w, .flags = URG | ACK, .seq = 101, .ack = 1, .len = 100);
+    OUT(w, .flags = ACK, .seq = 1, .ack = 1, .sack = {{101, 201}});
+    assert_int_equal(wire_ready(w, w->fd) & POLLPRI, 0);
+}
+
 /* the pointer of a later segment never moves the mark back */
 SCENARIO(a_pointer_that_goes_back_is_ignored)
 {
@@ -233,7 +242,7 @@ WIRE_MAIN(WIRE_TEST(msg_oob_marks_the_last_byte),
           WIRE_TEST(recv_of_oob_is_einval), WIRE_TEST(absurd_pointers_harm_nothing),
           WIRE_TEST(a_pointer_without_the_flag_means_nothing),
           WIRE_TEST(urg_on_empty_segments_and_on_fin_is_harmless),
-          WIRE_TEST(a_pointer_that_goes_back_is_ignored),
+          WIRE_TEST(a_pointer_of_0_marks_nothing), WIRE_TEST(a_pointer_that_goes_back_is_ignored),
           WIRE_TEST(the_stack_is_never_urgent_unasked),
           WIRE_TEST(an_urgent_byte_beyond_the_fields_reach_is_65535_ahead),
           WIRE_TEST(each_advance_of_the_pointer_is_told_once),

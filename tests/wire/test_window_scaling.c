@@ -53,6 +53,8 @@ SCENARIO(windows_are_shifted_by_what_the_syn_said)
         wire_passive(w);
         assert_int_equal(wire_info(w).snd_wnd, 40000ull << shift);
         assert_int_equal(wire_info(w).snd_wscale, shift);
+        IN(w, .flags = ACK, .seq = 1, .ack = 1, .wnd = 65535ll << shift);
+        assert_int_equal(wire_info(w).snd_wnd, 65535ull << shift);
     }
 }
 
