@@ -30,10 +30,10 @@ static void befall(struct world *w, uint32_t from, const struct packet *p, struc
 {
     const struct setup *s = w->setup;
     uint32_t times = 0;
-    if (s->less != NULL || s->planted) {
+    if (s->less != NULL || s->planted != 0) {
         m->what = watch_name(&w->host[from], p, &times);
     }
-    if (s->planted && times == 3 && p->len > 100) {
+    if (s->planted != 0 && times == s->planted && p->len > 100) {
         sim_fail(w, "planted");
     }
     bool listed = s->less != NULL && s->less->listed;

@@ -86,7 +86,12 @@ static const struct scenario *find(const char *name)
             return &scenarios[i];
         }
     }
-    return strcmp(name, scenario_planted.name) == 0 ? &scenario_planted : NULL;
+    for (size_t i = 0; i < PLANTED; i++) {
+        if (strcmp(name, scenarios_planted[i].name) == 0) {
+            return &scenarios_planted[i];
+        }
+    }
+    return NULL;
 }
 
 static int run_one(const struct scenario *scenario, uint64_t seed, bool trace)

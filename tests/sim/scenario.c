@@ -269,7 +269,13 @@ static void wrap(struct setup *s, struct rng *r)
 static void planted(struct setup *s, struct rng *r)
 {
     mixture(s, r);
-    s->planted = true;
+    s->planted = 3;
+}
+
+static void planted_loss(struct setup *s, struct rng *r)
+{
+    loss20(s, r);
+    s->planted = 6;
 }
 
 const struct scenario scenarios[] = {
@@ -298,7 +304,10 @@ const struct scenario scenarios[] = {
     {"local", "whole super-segments arrive whole", 50, local},
     {"wrap", "sequence numbers wrap without a trace", 40, wrap},
 };
-const struct scenario scenario_planted = {"planted", "failing runs are reduced", 1, planted};
+const struct scenario scenarios_planted[PLANTED] = {
+    {"planted", "failing runs are reduced", 1, planted},
+    {"plantedloss", "and where nothing but losses leads to the failure", 1, planted_loss},
+};
 const size_t scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);
 
 /* What every run varies, whatever its class. */

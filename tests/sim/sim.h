@@ -160,7 +160,7 @@ struct setup {
     const struct less *less;  /* what is taken out; NULL: nothing */
     uint32_t write_num, write_den; /* calls that write are so many times as long; 0: as planned */
     bool swapped;             /* clients where servers were planned, and servers where clients were */
-    bool planted;             /* an oracle that is not content when the same data goes a third time */
+    uint32_t planted;         /* not 0: an oracle is not content when the same data goes so often */
     uint32_t check_every;     /* turns between thorough checks; 0: often */
 };
 
@@ -341,7 +341,8 @@ struct scenario {
 };
 extern const struct scenario scenarios[];
 extern const size_t scenario_count;
-extern const struct scenario scenario_planted; /* fails, for the tests of the reduction */
+enum { PLANTED = 2 };
+extern const struct scenario scenarios_planted[PLANTED]; /* fail, for the tests of the reduction */
 void scenario_setup(const struct scenario *scenario, uint64_t seed, struct setup *s);
 /* The plan of every connection of a run; freed with free(). */
 struct plan *scenario_plans(const struct setup *s);
