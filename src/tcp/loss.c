@@ -29,7 +29,7 @@ static void reduce(struct tcb *t, const struct cc_event *event)
 /* What ACKs deliver lets retransmissions go (RFC 6937). */
 static void regulate(struct tcb *t, uint32_t delivered_bytes, uint32_t mss, bool progress)
 {
-    uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    uint32_t pipe = tcb_pipe(t);
     if (cc_owns_cwnd(&t->cc)) return;
     t->cc.cwnd = recovery_prr_cwnd(&t->recovery, pipe, t->cc.ssthresh, delivered_bytes, mss, progress);
 }
@@ -198,7 +198,7 @@ static void congested(struct tcb *t, const struct cc_event *e)
 
 static void leave_fast(struct tcb *t, const struct cc_event *e)
 {
-    uint32_t pipe = recovery_pipe(&t->recovery, t->snd_una, t->snd_nxt);
+    uint32_t pipe = tcb_pipe(t);
     if (cc_owns_cwnd(&t->cc)) return;
     t->cc.cwnd = t->cc.ssthresh;
     if (!t->sack_ok) t->cc.cwnd = min_u32(t->cc.ssthresh, max_u32(pipe, e->mss) + e->mss); /* RFC 6582 */
