@@ -155,7 +155,9 @@ static void start_side(struct endpoint *ep)
 {
     struct world *w = ep->conn->world;
     uint16_t port = ep->conn->port[ep->side];
+    w->serving = ep->conn->index + 1;
     int error = try_connect(ep);
+    w->serving = 0;
     sim_happened(w, 0, "conn %u.%u: connect", ep->conn->index, ep->side);
     sim_note(w, "conn %u.%u connect from %u: %d", ep->conn->index, ep->side,
              ep->conn->port[ep->side], error);
@@ -323,7 +325,7 @@ static bool turn_to_end(struct endpoint *ep)
     return false;
 }
 
-static void step(struct endpoint *ep)
+static void calls(struct endpoint *ep)
 {
     for (uint32_t i = 0; i < ep->habits->burst && !ep->conn->world->failed; i++) {
         bool did = false;
@@ -354,6 +356,14 @@ static void step(struct endpoint *ep)
     }
     watch(ep);
     enqueue(ep);
+}
+
+static void step(struct endpoint *ep)
+{
+    struct world *w = ep->conn->world;
+    w->serving = ep->conn->index + 1;
+    calls(ep);
+    w->serving = 0;
 }
 
 static void notify(struct endpoint *ep, uint32_t events)

@@ -41,6 +41,7 @@ static void try_luck(struct setup *s, uint32_t luck)
 void less_setup(const struct less *l, struct setup *s)
 {
     struct faults *f = &s->faults;
+    s->check_every = 1; /* no other connection is needed for a look at the right time */
     try_luck(s, l->luck);
     for (uint32_t i = 0; i < HOSTS && is_off(l, OFF_CONFIG); i++) {
         set_config(&s->config[i]);

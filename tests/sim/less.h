@@ -33,8 +33,7 @@ enum less_off {
 
 /* What befalls a packet, or an allocation. */
 struct misfortune {
-    uint64_t what;            /* the packet by its name (watch_name), or the allocation: */
-                              /* (2 + host) << 32 | its number */
+    uint64_t what;            /* the packet by its name (watch_name), or the allocation by its */
     bool lost, marked, corrupt;
     uint32_t late_us, dup_us; /* 0: not */
     uint32_t draw;            /* corrupt: of which bits */

@@ -278,6 +278,13 @@ static void planted_loss(struct setup *s, struct rng *r)
     s->planted = 6;
 }
 
+static void planted_memory(struct setup *s, struct rng *r)
+{
+    no_memory(s, r);
+    s->alloc_fail_ppm = 50000;
+    s->planted_memory = true;
+}
+
 const struct scenario scenarios[] = {
     {"clean", "over a faultless network every byte arrives", 50, clean},
     {"loss1", "1 % loss loses no byte", 50, loss1},
@@ -307,6 +314,7 @@ const struct scenario scenarios[] = {
 const struct scenario scenarios_planted[PLANTED] = {
     {"planted", "failing runs are reduced", 1, planted},
     {"plantedloss", "and where nothing but losses leads to the failure", 1, planted_loss},
+    {"plantedmemory", "and where it is for want of memory", 1, planted_memory},
 };
 const size_t scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);
 

@@ -161,6 +161,7 @@ struct setup {
     uint32_t write_num, write_den; /* calls that write are so many times as long; 0: as planned */
     bool swapped;             /* clients where servers were planned, and servers where clients were */
     uint32_t planted;         /* not 0: an oracle is not content when the same data goes so often */
+    bool planted_memory;      /* one sees now and then for which connection three allocations failed */
     uint32_t check_every;     /* turns between thorough checks; 0: often */
 };
 
@@ -189,7 +190,7 @@ struct flow {
 struct memory {
     struct world *world;
     struct rng rng;
-    uint64_t bytes, blocks, calls;
+    uint64_t bytes, blocks;
     uint32_t fail_ppm;
     uint32_t number; /* HOSTS + the host's: of its allocations among the misfortunes */
 };
@@ -239,6 +240,7 @@ struct conn {
     struct plan *plan;
     uint16_t port[2]; /* of client, server; host order */
     uint32_t birth;   /* the how manieth connect() it was; 0: not yet */
+    uint32_t failures; /* allocations that failed while it was served */
     bool over;
     struct endpoint end[2];
 };
@@ -253,7 +255,8 @@ struct world {
     struct conn *conns;
     uint32_t births, over;   /* connections that have begun, and ended */
     struct flow *flows[FLOW_BUCKETS];
-    uint16_t named[NAME_BUCKETS]; /* packets by the hash of their name */
+    uint16_t named[NAME_BUCKETS]; /* packets and allocations by the hash of their name */
+    uint32_t serving;        /* 1 + the connection whose packet or call is under way; 0: none */
     struct rng rng, flood_rng;
     uint64_t hash;           /* of every packet and its time */
     uint64_t shape;          /* the same, numbers and timestamps counted from their connection's first */
@@ -299,6 +302,8 @@ void sim_hash(uint64_t *hash, const void *data, size_t len);
 /* watch: look at a packet that a stack sends. */
 void watch_packet(struct host *h, const struct packet *p, const struct mytcp_tx *tx);
 void watch_free(struct world *w);
+/* 1 + the connection that a packet for host `to` is for; 0: none. */
+uint32_t watch_conn(struct world *w, uint32_t to, const struct packet *p);
 /* A packet that h sends by what it is, so that a run with less has it too: whose it is, where it stands
  * in its stream, and the how manieth such it is (*times). */
 uint64_t watch_name(struct host *h, const struct packet *p, uint32_t *times);
@@ -341,7 +346,7 @@ struct scenario {
 };
 extern const struct scenario scenarios[];
 extern const size_t scenario_count;
-enum { PLANTED = 2 };
+enum { PLANTED = 3 };
 extern const struct scenario scenarios_planted[PLANTED]; /* fail, for the tests of the reduction */
 void scenario_setup(const struct scenario *scenario, uint64_t seed, struct setup *s);
 /* The plan of every connection of a run; freed with free(). */

@@ -278,6 +278,16 @@ void watch_packet(struct host *h, const struct packet *p, const struct mytcp_tx 
     }
 }
 
+uint32_t watch_conn(struct world *w, uint32_t to, const struct packet *p)
+{
+    struct segment s;
+    if (packet_is_icmp(p) || packet_parse(p, &s) != NULL) {
+        return 0;
+    }
+    const struct endpoint *ep = app_find(w, to, s.dport, s.sport);
+    return ep != NULL ? ep->conn->index + 1 : 0;
+}
+
 uint64_t watch_name(struct host *h, const struct packet *p, uint32_t *times)
 {
     struct world *w = h->world;

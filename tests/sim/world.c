@@ -42,19 +42,19 @@ void sim_note(struct world *w, const char *format, ...)
 void sim_happened(struct world *w, uint64_t same, const char *format, ...)
 {
     va_list args;
-    if (!w->journal) {
-        return;
-    }
     if (same != 0 && same == w->last_happened) {
         w->alike++;
         return;
     }
-    if (w->alike != 0) {
+    if (w->journal && w->alike != 0) {
         printf("# %12s and %u more such calls\n", "...", w->alike);
     }
     w->happened++;
     w->last_happened = same;
     w->alike = 0;
+    if (!w->journal) {
+        return;
+    }
     printf("# %12llu ", (unsigned long long)w->now_us);
     va_start(args, format);
     vprintf(format, args);
@@ -116,13 +116,35 @@ static bool is_scarce(struct world *w)
     return w->now_us < w->scarce_until_us;
 }
 
+/* An allocation by what it is, so that a run with less has it too: its size, whose connection's event
+ * it comes with, and the how manieth such it is. */
+static uint64_t alloc_name(struct memory *m, size_t size)
+{
+    struct world *w = m->world;
+    uint64_t name = rng_mix(rng_mix((uint64_t)m->number << 32 | w->serving) + size);
+    uint32_t times = ++w->named[name % NAME_BUCKETS];
+    return (uint64_t)m->number << 32 | rng_mix(name + times) >> 32;
+}
+
+static void allocation_fails(struct memory *m, size_t size)
+{
+    struct world *w = m->world;
+    sim_happened(w, 0, "host %u: allocation of %zu bytes fails", m->number - HOSTS, size);
+    if (w->serving != 0 && w->conns != NULL) {
+        w->conns[w->serving - 1].failures++;
+    }
+}
+
 static void *counted_alloc(void *ctx, size_t size)
 {
     struct memory *m = ctx;
-    struct misfortune failure = {.what = (uint64_t)m->number << 32 | ++m->calls};
+    struct misfortune failure = {0};
+    if (m->world->memory_short && m->world->setup->less != NULL) {
+        failure.what = alloc_name(m, size);
+    }
     if (m->world->memory_short && rng_chance(&m->rng, m->fail_ppm) &&
         sim_misfortune(m->world, &failure)) {
-        sim_happened(m->world, 0, "host %u: allocation of %zu bytes fails", m->number - HOSTS, size);
+        allocation_fails(m, size);
         return NULL;
     }
     if (is_scarce(m->world)) {
@@ -158,7 +180,7 @@ static void make_host(struct world *w, uint32_t index, uint64_t clock_us)
     h->rng = rng_make(w->setup->seed, 110 + index);
     w->link[index].faults = w->setup->faults;
     w->link[index].seed = rng_make(w->setup->seed, 10 + index + (luck << 32)).state;
-    h->memory = (struct memory){w, rng_make(w->setup->seed, 120 + index + (luck << 32)), 0, 0, 0,
+    h->memory = (struct memory){w, rng_make(w->setup->seed, 120 + index + (luck << 32)), 0, 0,
                                 w->setup->alloc_fail_ppm, HOSTS + index};
     h->config = w->setup->config[index];
     h->config.addr.s_addr = host_address(index);
@@ -336,7 +358,9 @@ static void take_packet(struct world *w, uint32_t host, struct packet *p)
             sim_fail(w, "host %u: no input buffer", host);
         }
     }
+    w->serving = w->setup->less != NULL ? watch_conn(w, host, p) : 0;
     int drop = in.data != NULL ? mytcp_input(h->stack, &in, host_now(h)) : 0;
+    w->serving = 0;
     if (w->trace) {
         printf("  %12llu host %u took ", (unsigned long long)w->now_us, host);
         packet_print(stdout, p);
@@ -452,6 +476,11 @@ static bool turn(struct world *w, uint32_t *same_time)
     for (uint32_t i = 0; i < HOSTS && !w->failed; i++) {
         settle(&w->host[i]);
         check_stack(&w->host[i], thorough);
+    }
+    for (uint32_t i = 0; thorough && w->setup->planted_memory && i < w->setup->conns; i++) {
+        if (w->conns[i].failures >= 3 && !w->conns[i].over) {
+            sim_fail(w, "planted");
+        }
     }
     return !w->failed;
 }
