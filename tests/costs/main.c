@@ -272,6 +272,26 @@ static void ascend_again(uint32_t n)
 
 static uint32_t flight; /* segments */
 
+/* One block in an ACK. */
+static void sack_one(uint32_t first, uint32_t end)
+{
+    uint8_t options[12] = {1, 1, 5, 10};
+    put32(options + 4, h.ack + MSS * first);
+    put32(options + 8, h.ack + MSS * end);
+    give(options, sizeof(options), 0);
+    take();
+}
+
+/* A copy arrives, and the next that is lost may go. */
+static uint32_t mended;
+
+static void mend(uint32_t i)
+{
+    (void)i;
+    mended = mended % (flight - 5) + 1;
+    sack_one(mended, mended + 1);
+}
+
 /* Every other segment of the flight, four at random in each ACK. */
 static void sack(uint32_t i)
 {
@@ -317,6 +337,17 @@ static void resent(uint32_t n)
         sack(i);
 }
 
+/* G117: all is lost but the last four, and the first quarter has gone again: the next to go is far from the beginning. */
+static void half_mended(uint32_t n)
+{
+    in_flight(n);
+    now_us += 1000;
+    sack_one(flight - 4, flight);
+    mended = 0;
+    for (uint32_t i = 0; i < n / 4; i++)
+        mend(i);
+}
+
 static void colliding(uint32_t i) /* in any hash that adds or xors addresses and ports */
 {
     h.flags = SYN;
@@ -349,6 +380,7 @@ static const struct attack {
     {"R09d", "1-byte segment before n, one gives way", wide, descend, below, false},
     {"R09f", "1-byte segment in order, n ranges", unlimited, ascend_again, above, false},
     {"R11", "ACK of 4 SACK blocks, n in flight", wide, resent, sack, true},
+    {"G117", "ACK of one copy, n lost", wide, half_mended, mend, true},
     {"R17", "SYN again of n tuples that collide", plain, collide, colliding, false},
 };
 
