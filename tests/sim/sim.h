@@ -288,6 +288,10 @@ void sim_happened(struct world *w, uint64_t same, const char *format, ...)
 /* Does a misfortune befall m->what? In a run by a list: what that says, and *m is then that. */
 bool sim_misfortune(struct world *w, struct misfortune *m);
 
+/* memory: for a stack's configuration; ctx is its struct memory. */
+void *memory_alloc(void *ctx, size_t size);
+void memory_release(void *ctx, void *p, size_t size);
+
 uint32_t host_address(uint32_t index); /* network order */
 uint64_t host_now(const struct host *h);
 struct host *host_peer(const struct host *h);
