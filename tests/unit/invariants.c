@@ -169,6 +169,9 @@ static void a_probe_is_larger_than_what_is_sent_and_what_is_sent_is_tried(void *
     assert_null(path_mtu_check(&(struct path_mtu){.high = 1400}));
     assert_string_equal(path_mtu_check(&(struct path_mtu){.eff = 1401, .high = 1400}),
                         "path_mtu: more is sent than is tried");
+    assert_null(path_mtu_check(&(struct path_mtu){.eff = 1024, .probe = 1280, .repairing = true}));
+    assert_string_equal(path_mtu_check(&(struct path_mtu){.repairing = true}),
+                        "path_mtu: a probe that is not there is repaired");
 }
 
 /* ---- what is in flight ---- */

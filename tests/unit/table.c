@@ -196,20 +196,29 @@ static void a_walk_during_a_resize_sees_every_node_once(void **state)
     end_world(w);
 }
 
-static bool stop_at_third(void *ctx, struct table_node *node)
+struct stop {
+    unsigned seen, at;
+};
+
+static bool stop_in_time(void *ctx, struct table_node *node)
 {
+    struct stop *stop = ctx;
     (void)node;
-    return ++*(unsigned *)ctx < 3;
+    return ++stop->seen < stop->at;
 }
 
+/* also in the old buckets of a table that grows */
 static void a_walk_stops_when_told(void **state)
 {
     (void)state;
     struct world *w = new_world(5);
-    drift_to(w, 50);
-    unsigned seen = 0;
-    table_walk(&w->table, stop_at_third, &seen);
-    assert_int_equal(seen, 3);
+    for (unsigned i = 0; i < 50 || !w->table.old; i++)
+        toggle(w, &w->items[i]);
+    for (unsigned at = 1; at <= w->count; at++) {
+        struct stop stop = {.at = at};
+        table_walk(&w->table, stop_in_time, &stop);
+        assert_int_equal(stop.seen, at);
+    }
     end_world(w);
 }
 
