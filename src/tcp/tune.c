@@ -41,7 +41,7 @@ static void grow(struct tcb *t, const struct tcp_env *env)
     t->opt.rcvbuf = max_u32(t->opt.rcvbuf, (uint32_t)want);
 }
 
-/* What waits behind a hole cannot be read, whoever the reader: its room is not the sender's fault. A peer without
+/* What waits behind a hole cannot be read, however quick the reader: it takes no room from what follows. A peer without
  * SACK has to see the same window to know a duplicate ACK (RFC 5681 2). */
 void tcp_tune_arrival(struct tcb *t, const struct tcp_env *env, const struct tcp_segment *seg)
 {

@@ -132,25 +132,31 @@ SCENARIO(one_byte_segments_cannot_push_the_window_beyond_the_buffer)
     assert_in_range(wire_info(w).recv_queued, 4096, 2 * 8192 + unit);
 }
 
-/* with room enough left, an update is worth it from half the buffer on, and not before */
-SCENARIO(half_a_buffer_read_is_announced_at_once_and_a_byte_less_is_not)
+/* So many octets come in segments of `len`, and all that they draw has gone a second later. */
+static void arrive(struct wire *w, uint32_t octets, uint32_t len)
 {
-    enum { BUFFER = 65536, UNIT = 1024, FIRST = BUFFER - UNIT, HALF = BUFFER / 2, SENT = 40960 };
-    enum { TO_READ = HALF - UNIT }; /* the first window was a unit less than the buffer */
     static struct wire_packet p;
-    static char data[HALF];
-    int buffer = BUFFER;
-    wire_listen(w, 4);
-    assert_int_equal(mytcp_setsockopt(w->stack, w->listener, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)), 0);
-    wire_passive(w);
-    for (uint32_t at = 0; at < SENT; at += UNIT) {
-        IN(w, .flags = ACK, .seq = 1 + at, .ack = 1, .len = UNIT);
+    for (uint32_t at = 0; at < octets; at += len) {
+        IN(w, .flags = ACK, .seq = 1 + at, .ack = 1, .len = len);
         while (wire_poll(w, &p))
             continue;
     }
     w->now_us += 1 * SEC;
     while (wire_poll(w, &p))
         continue;
+}
+
+/* with room enough left, an update is worth it from half the buffer on, and not before */
+SCENARIO(half_a_buffer_read_is_announced_at_once_and_a_byte_less_is_not)
+{
+    enum { BUFFER = 65536, UNIT = 1024, FIRST = BUFFER - UNIT, HALF = BUFFER / 2, SENT = 40960 };
+    enum { TO_READ = HALF - UNIT }; /* the first window was a unit less than the buffer */
+    static char data[HALF];
+    int buffer = BUFFER;
+    wire_listen(w, 4);
+    assert_int_equal(mytcp_setsockopt(w->stack, w->listener, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)), 0);
+    wire_passive(w);
+    arrive(w, SENT, UNIT);
     assert_int_equal(wire_conn(w)->ack_high, 1 + SENT);
     assert_int_equal(wire_conn(w)->right_edge, 1 + FIRST);
     assert_int_equal(mytcp_recv(w->stack, w->fd, data, TO_READ - 1, 0), TO_READ - 1);
@@ -173,18 +179,10 @@ static void listening(struct wire *w, int buffer)
 SCENARIO(a_segment_read_of_a_full_buffer_is_announced_at_once_and_a_byte_less_is_not)
 {
     enum { BUFFER = 20000, SEGMENTS = 12, LEFT = BUFFER - SEGMENTS * MSS };
-    static struct wire_packet p;
     static char data[MSS];
     listening(w, BUFFER);
     wire_passive(w);
-    for (uint32_t at = 0; at < SEGMENTS * MSS; at += MSS) {
-        IN(w, .flags = ACK, .seq = 1 + at, .ack = 1, .len = MSS);
-        while (wire_poll(w, &p))
-            continue;
-    }
-    w->now_us += 1 * SEC;
-    while (wire_poll(w, &p))
-        continue;
+    arrive(w, SEGMENTS * MSS, MSS);
     assert_int_equal(wire_conn(w)->right_edge, 1 + BUFFER);
     assert_int_equal(mytcp_recv(w->stack, w->fd, data, MSS - 1, 0), MSS - 1);
     QUIET(w);
